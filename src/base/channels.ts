@@ -1,0 +1,22 @@
+import { channel } from 'node:diagnostics_channel'
+
+/**
+ * Background happenings, published where they occur and counted where the metrics are: libraries and stages stay
+ * silent. One channel each, named `hop:*`; the message is in the comment.
+ */
+export const channels = {
+  /** `{ issuer: string, outcome: 'ok' | 'failed' }`: a key set was fetched. */
+  keySet: channel('hop:key-set'),
+  /** `{ state: 'up' | 'down' }`: the Redis tier changed. */
+  redis: channel('hop:redis'),
+  /** `{ reason: string }`: a stored entry did not open; somebody wrote to Redis or the key changed. */
+  cacheRejected: channel('hop:cache-rejected'),
+  /** `{ outcome: 'ok' | 'rejected' | 'malformed' | 'unavailable', durationMs: number }`: a call to the token endpoint ended. */
+  tokenEndpoint: channel('hop:token-endpoint'),
+  /** `{ state: 'open' | 'half-open' | 'closed' }`: the token endpoint's circuit breaker. */
+  breaker: channel('hop:breaker'),
+  /** `{ outcome: 'applied' | 'rejected' }`: the configuration was read again. */
+  reload: channel('hop:reload'),
+  /** `{ lost: number }`: audit events that could not be kept. */
+  auditLost: channel('hop:audit-lost'),
+} as const

@@ -1,0 +1,20 @@
+import { createHash } from 'node:crypto'
+
+/**
+ * SHA-256 over a label and fields, each preceded by its length in bytes, so that no two different lists of fields
+ * give the same input (`['a','bc']` and `['ab','c']` differ; so do `undefined` and `''`).
+ *
+ * @param label separates one use of this function from every other
+ */
+export function digestFields(label: string, fields: readonly (string | undefined)[]): Buffer {
+  let input = `${Buffer.byteLength(label)}:${label}`
+  for (const field of fields) {
+    input += field === undefined ? '-;' : `${Buffer.byteLength(field)}:${field};`
+  }
+  return createHash('sha256').update(input, 'utf8').digest()
+}
+
+/** SHA-256 of one string, base64url without padding. */
+export function sha256Base64Url(value: string): string {
+  return createHash('sha256').update(value, 'utf8').digest('base64url')
+}

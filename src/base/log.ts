@@ -1,0 +1,33 @@
+/** Fields of a log line. Values are data, never tokens: what may hold one is a `Secret`, which prints as `[secret]`. */
+export type LogFields = Readonly<Record<string, unknown>>
+
+/** The operator's log: one JSON object a line on standard error. The audit trail is not here; see `hop/record`. */
+export interface Log {
+  info(message: string, fields?: LogFields): void
+  warn(message: string, fields?: LogFields): void
+  error(message: string, fields?: LogFields): void
+}
+
+/** A log that writes JSON lines to a stream, standard error by default. */
+export function createLog(
+  service: string,
+  write: (line: string) => void = line => process.stderr.write(line),
+): Log {
+  const at = (level: string) => (message: string, fields?: LogFields) => {
+    write(
+      `${JSON.stringify({ time: new Date().toISOString(), level, service, message, ...describe(fields) })}\n`,
+    )
+  }
+  return { info: at('info'), warn: at('warn'), error: at('error') }
+}
+
+/** A log that keeps nothing, for tests. */
+export const silentLog: Log = { info() {}, warn() {}, error() {} }
+
+function describe(fields: LogFields | undefined): Record<string, unknown> {
+  const described: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(fields ?? {})) {
+    described[name] = value instanceof Error ? `${value.name}: ${value.message}` : value
+  }
+  return described
+}

@@ -1,0 +1,30 @@
+import { inspect } from 'node:util'
+
+/**
+ * A token, password or key that must be opened on purpose. It prints as `[secret]` in template strings, JSON and
+ * `util.inspect`, so that no log line, audit record or error message can carry it by accident.
+ */
+export class Secret {
+  readonly #value: string
+
+  constructor(value: string) {
+    this.#value = value
+  }
+
+  /** The bare value. The files that may call this are listed in `test/unit/architecture.test.ts`. */
+  expose(): string {
+    return this.#value
+  }
+
+  toString(): string {
+    return '[secret]'
+  }
+
+  toJSON(): string {
+    return '[secret]'
+  }
+
+  [inspect.custom](): string {
+    return '[secret]'
+  }
+}

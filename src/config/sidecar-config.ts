@@ -1,0 +1,198 @@
+import type { Secret } from '../base/secret.ts'
+import type { Route } from '../model/route.ts'
+
+/** A sidecar's configuration after validation: defaults filled in, units resolved, deeply frozen. */
+export interface SidecarConfig {
+  /** This workload: its `client_id` at the token service, its name in audit events and in `Via`. */
+  readonly service: string
+  readonly listen: ListenAddress
+  /** The port for `/metrics`, `/livez`, `/readyz`. Never served on the data port. */
+  readonly admin: ListenAddress
+  /** Origin of the service behind: scheme, host, port; no path. */
+  readonly upstream: URL
+  readonly issuers: readonly IssuerRules[]
+  readonly exchange: ExchangeConfig
+  readonly cache: CacheConfig
+  readonly routes: readonly Route[]
+  readonly limits: Limits
+  readonly timeouts: Timeouts
+  readonly audit: AuditConfig
+  readonly forwarded: ForwardedConfig
+  /** The embedded token service; present exactly when `exchange` names no server. */
+  readonly sts: StsConfig | undefined
+  /** Hex SHA-256 over everything above that decides who may do what; part of every cache key. */
+  readonly policyDigest: string
+}
+
+export interface ListenAddress {
+  readonly host: string
+  /** 0 lets the system choose. */
+  readonly port: number
+}
+
+/** Which tokens of one issuer are accepted, and with which keys. */
+export interface IssuerRules {
+  /** Compared byte for byte with `iss`. */
+  readonly issuer: string
+  /** A token must carry at least one of these in `aud`. Never empty. */
+  readonly audience: readonly string[]
+  /** Allow-list of `alg` values, asymmetric only. */
+  readonly algorithms: readonly SignatureAlgorithm[]
+  readonly keys: KeySource
+  /** Accepted `typ` header values, lower case, without `application/`; `none` stands for an absent `typ`. */
+  readonly types: readonly string[]
+  /** Tolerance for clocks, in seconds. */
+  readonly leewaySeconds: number
+  /** Tokens that are made to live longer than this are refused. */
+  readonly maxLifetimeSeconds: number
+  /** Deepest `act` chain that is accepted. */
+  readonly maxActorDepth: number
+  /** Allows `http:` for discovery and keys outside loopback. */
+  readonly plaintext: boolean
+}
+
+export type SignatureAlgorithm =
+  | 'RS256'
+  | 'RS384'
+  | 'RS512'
+  | 'PS256'
+  | 'PS384'
+  | 'PS512'
+  | 'ES256'
+  | 'ES384'
+  | 'ES512'
+  | 'EdDSA'
+  | 'Ed25519'
+
+/** Where an issuer's public keys come from. Files are read again when they change. */
+export type KeySource =
+  | { readonly kind: 'discovery' }
+  | { readonly kind: 'jwks_uri'; readonly uri: URL }
+  | { readonly kind: 'file'; readonly file: string }
+  | {
+      readonly kind: 'inline'
+      readonly jwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] }
+    }
+
+/** How tokens are exchanged. */
+export interface ExchangeConfig {
+  /** Issuer identifier of the authorization server (RFC 8414). The embedded token service's own when none is named. */
+  readonly server: string
+  readonly client: ClientCredentials
+  /** One exchange, with everything it waits for, ends within this time. */
+  readonly timeoutMs: number
+  /** Issued tokens are not used in their last seconds. Half the life when that is shorter. */
+  readonly marginSeconds: number
+  /** How long a `no` of the authorization server is remembered. 0 turns it off. */
+  readonly negativeSeconds: number
+  /** Whether the issued token must name this client as its outermost actor (`act.sub`). */
+  readonly actor: 'required' | 'optional'
+  /** Accepted `alg` values of the issued token. */
+  readonly algorithms: readonly SignatureAlgorithm[]
+  /** Allows `http:` to the server outside loopback. */
+  readonly plaintext: boolean
+}
+
+/** How this sidecar authenticates as a client at the token endpoint (RFC 6749 §2.3, RFC 7523, RFC 10070). */
+export type ClientCredentials =
+  | {
+      readonly id: string
+      readonly authentication: 'client_secret_basic' | 'client_secret_post'
+      readonly secret: Secret
+    }
+  | {
+      readonly id: string
+      readonly authentication: 'private_key_jwt'
+      /** File with a private JWK that has `alg` and, when the server needs it, `kid`. Read at each change. */
+      readonly key: string
+      /** `aud` of the assertion: the issuer identifier (RFC 10070), or the token endpoint for servers that lag. */
+      readonly assertionAudience: 'issuer' | 'token_endpoint'
+    }
+
+export interface CacheConfig {
+  /** `redis:` or `rediss:` URL; undefined keeps issued tokens in memory only. */
+  readonly redis: Secret | undefined
+  /** Prefix of every Redis key. */
+  readonly prefix: string
+  /** Longest wait for one Redis answer; after it the tier counts as down. */
+  readonly timeoutMs: number
+  /** Bounds of the memory tier. */
+  readonly maxEntries: number
+  readonly maxBytes: number
+}
+
+export interface Limits {
+  /** Bytes of the header section, request line included. */
+  readonly headerBytes: number
+  readonly headerCount: number
+  readonly targetBytes: number
+  /** Bytes of one request body; undefined means no limit. */
+  readonly bodyBytes: number | undefined
+  /** Bytes of one presented token. */
+  readonly tokenBytes: number
+  readonly connections: number
+  readonly requestsPerConnection: number
+}
+
+/** All in milliseconds. */
+export interface Timeouts {
+  /** For the whole header section to arrive. */
+  readonly headersMs: number
+  /** An idle keep-alive connection. */
+  readonly keepAliveMs: number
+  /** Between two pieces of a body, either direction. */
+  readonly bodyIdleMs: number
+  readonly upstreamConnectMs: number
+  /** From the end of the request to the response's headers. */
+  readonly upstreamHeadersMs: number
+  /** Between two pieces of an upgraded connection. */
+  readonly websocketIdleMs: number
+  /** Grace for requests under way after SIGTERM. */
+  readonly drainMs: number
+}
+
+export interface AuditConfig {
+  /** Append to this file; undefined writes to standard output. */
+  readonly file: string | undefined
+  /** Events that may wait for a slow sink. */
+  readonly queue: number
+  /** When the queue is full: refuse every request, or count what is lost. Privileged routes always refuse. */
+  readonly whenFull: 'refuse' | 'count'
+}
+
+export interface ForwardedConfig {
+  /** Addresses or CIDR blocks of proxies in front whose `X-Forwarded-*` and `Forwarded` are continued. Empty by default. */
+  readonly trustedProxies: readonly string[]
+}
+
+/** The token service: `sts:` of a hub, or embedded in a sidecar. */
+export interface StsConfig {
+  /** Issuer identifier (RFC 8414 §2); endpoints live below it. */
+  readonly issuer: string
+  /** File with the private signing keys (JWK set, mode 0600), made on first start. undefined keeps them in memory. */
+  readonly keys: string | undefined
+  /** Longest life of an issued token, in seconds. */
+  readonly maxTtlSeconds: number
+  /** Whose tokens may be exchanged. The service's own issuer is always among them. */
+  readonly issuers: readonly IssuerRules[]
+  readonly clients: readonly StsClient[]
+  readonly maxActorDepth: number
+}
+
+/** A client of the token service and all it may do. What is not listed is denied. */
+export interface StsClient {
+  readonly id: string
+  readonly authentication:
+    | { readonly kind: 'secret'; readonly secret: Secret }
+    | {
+        readonly kind: 'private_key_jwt'
+        readonly jwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] }
+      }
+  /** A subject token must carry the client's own id or one of these in `aud`: no exchange of somebody else's token. */
+  readonly accepts: readonly string[]
+  /** Audiences that it may ask for, each with the scopes that may be granted there. */
+  readonly audiences: ReadonlyMap<
+    string,
+    { readonly scope: readonly string[]; readonly ttlSeconds: number | undefined }
+  >
+}

@@ -1,0 +1,34 @@
+import type { Route } from './route.ts'
+
+/**
+ * A request that passed `accept`: unambiguous, cleaned, and matched to the route that allows it to go on. Later
+ * stages see this and not the raw message, so that what was cleaned away cannot come back.
+ *
+ * @typeParam R narrows the route, so that a stage for protected routes cannot be handed a public one
+ */
+export interface AdmittedRequest<R extends Route = Route> {
+  readonly route: R
+  readonly method: string
+  /** The request target exactly as it will be forwarded: path and query. */
+  readonly target: string
+  /** The path that the route was found by, byte for byte the start of {@link target}. */
+  readonly path: string
+  /** Host and optional port as received, validated. */
+  readonly authority: string
+  /** The one value of the `Authorization` field, if there was one. It is not among {@link headers}. */
+  readonly authorization: string | undefined
+  /** End-to-end header fields that may be forwarded: name, value, name, value, … in the order received. */
+  readonly headers: readonly string[]
+  /** The socket peer's address. */
+  readonly peer: string
+  /** Whether the message has a body to forward. */
+  readonly hasBody: boolean
+  /** The upgrade protocol asked for; only `websocket` gets this far, and only on a route that allows it. */
+  readonly upgrade?: 'websocket'
+  /** Identifies this request in audit, logs and to upstream: the caller's `X-Request-Id` if well formed, else new. */
+  readonly requestId: string
+  /** W3C trace context: the caller's trace continued, or a new one. */
+  readonly traceId: string
+  /** The `traceparent` that upstream gets, with an id of this hop. */
+  readonly traceparent: string
+}

@@ -1,0 +1,57 @@
+import type { EpochSeconds } from '../base/clock.ts'
+import type { Delivery } from './delivery.ts'
+import type { TokenSource } from './issued-token.ts'
+import type { RefusalCode } from './refusal.ts'
+import type { RouteId } from './route.ts'
+
+/** The stages of a hop, in order; also the names of the folders in `src/hop`. */
+export type StageName = 'accept' | 'authenticate' | 'authorize' | 'exchange' | 'forward'
+
+/** The record of one hop: who acted for whom, under which decision, with what outcome. Holds no token. */
+export interface AuditEvent {
+  /** Unique, and sortable by time. */
+  readonly id: string
+  readonly at: EpochSeconds
+  readonly requestId: string
+  readonly traceId: string | undefined
+  readonly route: RouteId | undefined
+  readonly method: string
+  /** Path without query; segments that look like a token are replaced. */
+  readonly path: string
+  readonly peer: string
+  /** `forwarded`: upstream answered. `refused`: a decision. `failed`: something that should work did not. */
+  readonly outcome: 'forwarded' | 'refused' | 'failed'
+  /** The status that the caller got. */
+  readonly status: number
+  readonly refusal: RefusalCode | undefined
+  readonly detail: string | undefined
+  readonly inbound: InboundFacts | undefined
+  readonly outbound: OutboundFacts | undefined
+  /** The rule that decided, and how. */
+  readonly decision: { readonly rule: string; readonly effect: 'permit' | 'deny' } | undefined
+  readonly delivery: Delivery | undefined
+  /** Milliseconds in each stage that ran. */
+  readonly stageMs: Readonly<Partial<Record<StageName, number>>>
+}
+
+/** What the presented token said. */
+export interface InboundFacts {
+  readonly issuer: string
+  readonly subject: string
+  readonly clientId: string | undefined
+  readonly actors: readonly string[]
+  readonly scope: string
+  readonly tokenId: string | undefined
+  readonly fingerprint: string
+}
+
+/** What the issued token says. */
+export interface OutboundFacts {
+  readonly audience: string
+  readonly actors: readonly string[]
+  readonly scope: string
+  readonly source: TokenSource
+  readonly tokenId: string | undefined
+  readonly fingerprint: string
+  readonly expiresAt: EpochSeconds
+}

@@ -1,0 +1,84 @@
+import type { EpochSeconds } from '../base/clock.ts'
+import type { Secret } from '../base/secret.ts'
+import { actorSubjects } from '../oauth/actor.ts'
+import { type ScopeSet, scopeSet } from '../oauth/scope-set.ts'
+import type { TokenTypeUri } from '../oauth/token-type.ts'
+import type { Decision } from './decision.ts'
+import type { ProtectedRoute, RouteId } from './route.ts'
+import type { VerifiedToken } from './verified-token.ts'
+
+const permitted: unique symbol = Symbol('permitted')
+
+/**
+ * What may be asked of the authorization server for one caller on one route (RFC 8693 §2.1). Branded with a symbol
+ * that this module does not export: {@link permit} is the only constructor, and it needs a permit.
+ */
+export interface ExchangeRequest {
+  readonly [permitted]: true
+  readonly route: RouteId
+  readonly subjectToken: Secret
+  readonly subjectTokenType: TokenTypeUri
+  /** Issuer of the subject token. */
+  readonly issuer: string
+  readonly subject: string
+  /** `jti` of the subject token. */
+  readonly tokenId: string | undefined
+  /** Fingerprint of the subject token, see {@link VerifiedToken.fingerprint}. */
+  readonly fingerprint: string
+  /** `act` of the subject token as text: a token with another history is another request. */
+  readonly actors: readonly string[]
+  readonly authenticationContext: string | undefined
+  readonly audience: string
+  readonly resource: string | undefined
+  /** What is asked for: route ∩ presented ∩ policy. */
+  readonly scope: ScopeSet
+  /** What the issued token must hold for the route to work; within {@link scope}. */
+  readonly requiredScope: ScopeSet
+  readonly requestedTokenType: TokenTypeUri
+  /** Expiry of the subject token: nothing issued for it is kept or used longer. */
+  readonly notAfter: EpochSeconds
+  /** The route's or rule's bound on the issued token's life. */
+  readonly ttlSeconds: number | undefined
+}
+
+/**
+ * Turns a permit into the request that it permits. The scope is the intersection of route, presented token and
+ * decision; the life is the shortest of route and decision; so no permit can widen what was presented.
+ *
+ * @returns undefined for a deny, or when a scope that the route requires did not survive the intersection
+ */
+export function permit(
+  route: ProtectedRoute,
+  token: VerifiedToken,
+  decision: Decision,
+): ExchangeRequest | undefined {
+  if (decision.effect !== 'permit') return undefined
+  const within = (scope: string): boolean =>
+    token.scope.includes(scope) && (decision.scope === undefined || decision.scope.includes(scope))
+  if (!route.scope.every(within)) return undefined
+  const optional = route.optionalScope.filter(within)
+  return Object.freeze({
+    [permitted]: true as const,
+    route: route.id,
+    subjectToken: token.presented,
+    subjectTokenType: token.tokenType,
+    issuer: token.issuer,
+    subject: token.subject,
+    tokenId: token.tokenId,
+    fingerprint: token.fingerprint,
+    actors: actorSubjects(token.actor),
+    authenticationContext: token.authenticationContext,
+    audience: route.audience,
+    resource: route.resource,
+    scope: scopeSet([...route.scope, ...optional]),
+    requiredScope: route.scope,
+    requestedTokenType: route.requestedTokenType,
+    notAfter: token.expiresAt,
+    ttlSeconds: shortest(route.ttlSeconds, decision.ttlSeconds),
+  })
+}
+
+function shortest(a: number | undefined, b: number | undefined): number | undefined {
+  if (a === undefined) return b
+  return b === undefined ? a : Math.min(a, b)
+}

@@ -1,0 +1,52 @@
+import type { ScopeSet } from '../oauth/scope-set.ts'
+import type { TokenTypeUri } from '../oauth/token-type.ts'
+
+/** A route's name in audit events, metrics and logs: the configured `name`, or its methods, host and path pattern. */
+export type RouteId = string
+
+/** What a request must look like to belong to a route. */
+export interface RouteMatch {
+  /** Lower-case host without port; absent means any. */
+  readonly host?: string
+  /** A path pattern: literal segments, `{name}` for one segment, a last `**` for any rest. */
+  readonly path: string
+  /** Upper-case methods; absent means any that Hopgate forwards. */
+  readonly methods?: readonly string[]
+}
+
+/** One entry of the configured `routes`, compiled once and frozen. */
+export type Route = PublicRoute | ProtectedRoute
+
+interface AnyRoute {
+  readonly id: RouteId
+  readonly match: RouteMatch
+  /** Whether `Upgrade: websocket` may pass. */
+  readonly websocket: boolean
+}
+
+/** A route that forwards anonymous traffic because the configuration says `public: true`. No token is passed on. */
+export interface PublicRoute extends AnyRoute {
+  readonly kind: 'public'
+}
+
+/** A route that forwards only with an issued token. */
+export interface ProtectedRoute extends AnyRoute {
+  readonly kind: 'protected'
+  /** Clients whose tokens may be used here (`client_id` or `azp`); absent means any client that the issuer serves. */
+  readonly clients?: readonly string[]
+  /** Scopes that the presented token must hold; they are asked for in the exchange. */
+  readonly scope: ScopeSet
+  /** Scopes that are asked for as well when the presented token holds them. */
+  readonly optionalScope: ScopeSet
+  /** A CEL expression over `subject`, `actor`, `client`, `token`, `request` that must be true. */
+  readonly allow?: string
+  /** The one audience that the issued token is good for. */
+  readonly audience: string
+  /** RFC 8707 resource indicator, sent along with the audience. */
+  readonly resource?: string
+  readonly requestedTokenType: TokenTypeUri
+  /** Upper bound on the issued token's life here, in seconds. */
+  readonly ttlSeconds?: number
+  /** A privileged route refuses while its audit event could be lost. */
+  readonly privileged: boolean
+}

@@ -1,0 +1,12 @@
+/** Token type identifiers of RFC 8693 §3. `access_token` says what a token is for, `jwt` what it looks like. */
+export const tokenType = {
+  accessToken: 'urn:ietf:params:oauth:token-type:access_token',
+  refreshToken: 'urn:ietf:params:oauth:token-type:refresh_token',
+  idToken: 'urn:ietf:params:oauth:token-type:id_token',
+  jwt: 'urn:ietf:params:oauth:token-type:jwt',
+  saml1: 'urn:ietf:params:oauth:token-type:saml1',
+  saml2: 'urn:ietf:params:oauth:token-type:saml2',
+} as const
+
+/** A token type URI: one of {@link tokenType}, or a vendor's own. */
+export type TokenTypeUri = string
