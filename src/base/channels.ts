@@ -17,6 +17,8 @@ export const channels = {
   breaker: channel('hop:breaker'),
   /** `{ outcome: 'applied' | 'rejected' }`: the configuration was read again. */
   reload: channel('hop:reload'),
+  /** `{ kind: 'issued' | 'refused', error: string | undefined }`: the token service answered a token request. */
+  tokenService: channel('hop:token-service'),
   /** `{ lost: number }`: audit events that could not be kept. */
   auditLost: channel('hop:audit-lost'),
 } as const

@@ -16,6 +16,11 @@ export class Secret {
     return this.#value
   }
 
+  /** How many characters the value has, for memory accounting. */
+  get length(): number {
+    return this.#value.length
+  }
+
   toString(): string {
     return '[secret]'
   }

@@ -23,6 +23,8 @@ export interface AdmittedRequest<R extends Route = Route> {
   readonly peer: string
   /** Whether the message has a body to forward. */
   readonly hasBody: boolean
+  /** Whether the caller waits for `100 Continue` before it sends the body. */
+  readonly expectsContinue: boolean
   /** The upgrade protocol asked for; only `websocket` gets this far, and only on a route that allows it. */
   readonly upgrade?: 'websocket'
   /** Identifies this request in audit, logs and to upstream: the caller's `X-Request-Id` if well formed, else new. */

@@ -14,6 +14,8 @@ export interface AuditEvent {
   readonly at: EpochSeconds
   readonly requestId: string
   readonly traceId: string | undefined
+  /** The `traceparent` that upstream got (W3C Trace Context §3.2), holding {@link traceId}. */
+  readonly traceparent?: string | undefined
   readonly route: RouteId | undefined
   readonly method: string
   /** Path without query; segments that look like a token are replaced. */

@@ -1,0 +1,47 @@
+# The image of both roles: `hopgate run` (the sidecar, default) and `hopgate hub`.
+# Every stage starts from one base, named here once. Public advisories name 26.12.1 as the first release of Node 26
+# with the October 2026 HTTP fixes, among them CVE-2026-105481: do not go below it.
+ARG NODE_IMAGE=node:26.12.1-bookworm-slim
+
+# Compiles src/ to dist/. Install scripts stay off: the only one belongs to the `node` package, which fetches a second
+# runtime for development machines; here the base's own runs.
+FROM ${NODE_IMAGE} AS build
+WORKDIR /build
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+COPY tsconfig.json tsconfig.build.json ./
+COPY src src
+RUN node_modules/.bin/tsc -p tsconfig.build.json && mkdir /state
+
+# What runs in production, exactly as the lockfile says, without what only compilers and debuggers read.
+FROM ${NODE_IMAGE} AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error \
+  && find node_modules -type f \( -name '*.map' -o -name '*.ts' -o -name '*.cts' -o -name '*.mts' -o -name '*.md' \) \
+    -delete \
+  && rm node_modules/.package-lock.json
+
+FROM ${NODE_IMAGE}
+LABEL org.opencontainers.image.title="hopgate" \
+  org.opencontainers.image.description="An API gateway sidecar that exchanges the token at every hop" \
+  org.opencontainers.image.licenses="Apache-2.0"
+# A package manager has no business in a gate.
+RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack \
+  /usr/local/bin/yarn /usr/local/bin/yarnpkg /opt/yarn-*
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=dependencies /app/node_modules node_modules
+COPY --from=build /build/dist dist
+COPY package.json LICENSE ./
+COPY config config
+# The only place that Hopgate may want to write to: signing keys of the hub, audit files. Mount a volume there.
+COPY --from=build --chown=65532:65532 /state /var/lib/hopgate
+# A number, so that Kubernetes can see that it is not root; it needs no entry in /etc/passwd.
+USER 65532:65532
+EXPOSE 8080 9090
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
+  CMD ["node", "/app/dist/main.js", "health"]
+ENTRYPOINT ["node", "/app/dist/main.js"]
+CMD ["run", "--config", "/etc/hopgate/hopgate.yaml"]

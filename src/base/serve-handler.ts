@@ -1,0 +1,172 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { HttpHandler, HttpRequest, HttpResponse } from './http-message.ts'
+import type { Log } from './log.ts'
+
+export interface ServeOptions {
+  /** A longer body is answered 413. */
+  readonly maxBodyBytes: number
+  /** For the whole header section to arrive. */
+  readonly headersTimeoutMs: number
+  /** For the whole request to arrive, and then again for the handler to answer it. */
+  readonly requestTimeoutMs: number
+  readonly log: Log
+}
+
+const maxHeaderBytes = 16 * 1024
+const maxConnections = 1024
+const keepAliveTimeoutMs = 5_000
+
+/**
+ * An HTTP server, not yet listening, that hands whole requests to a handler.
+ *
+ * Refuses by itself, with an empty body: what is not origin-form (400), two `Host` fields (400), a body that is too
+ * long (413), coded (415) or not UTF-8 (400), a late request (408) or handler (503), a handler that throws (500, the
+ * reason is logged). A handler's `undefined` is 404. Every answer says `nosniff`, and `no-store` unless the handler
+ * says otherwise. Nothing that was received is ever sent back.
+ */
+export function createHandlerServer(handler: HttpHandler, options: ServeOptions): Server {
+  const server = createServer({
+    maxHeaderSize: maxHeaderBytes,
+    headersTimeout: options.headersTimeoutMs,
+    requestTimeout: Math.max(options.requestTimeoutMs, options.headersTimeoutMs),
+    connectionsCheckingInterval: Math.min(1_000, options.headersTimeoutMs),
+    keepAliveTimeout: keepAliveTimeoutMs,
+    requireHostHeader: true,
+  })
+  // The byte limit above is the only one: Node would otherwise drop the fields after the 2,000th and go on.
+  server.maxHeadersCount = 0
+  server.maxConnections = maxConnections
+  const serve = (req: IncomingMessage, res: ServerResponse, waits: boolean): void => {
+    answer(handler, options, req, res, waits)
+      .catch((cause: unknown) => {
+        options.log.error('request handler failed', { error: cause })
+        return empty(500)
+      })
+      .then(response => {
+        // While closing, a kept connection would only be broken off later.
+        if (!server.listening && !res.headersSent) res.shouldKeepAlive = false
+        send(req, res, response, options.log)
+      })
+  }
+  server.on('request', (req, res) => serve(req, res, false))
+  server.on('checkContinue', (req, res) => serve(req, res, true))
+  return server
+}
+
+async function answer(
+  handler: HttpHandler,
+  options: ServeOptions,
+  req: IncomingMessage,
+  res: ServerResponse,
+  waitsForContinue: boolean,
+): Promise<HttpResponse | undefined> {
+  const head = readHead(req)
+  if (head === undefined) return empty(400)
+  const coding = head.headers.get('content-encoding')
+  if (coding?.some(value => value.toLowerCase() !== 'identity')) return empty(415)
+  if (Number(req.headers['content-length'] ?? 0) > options.maxBodyBytes) {
+    // Who waits for `100 Continue` may send the body or another request next: this connection cannot be used again.
+    return waitsForContinue ? empty(413, { connection: 'close' }) : empty(413)
+  }
+  if (waitsForContinue) res.writeContinue()
+  const body = await readBody(req, options.maxBodyBytes)
+  if (body === 'gone') return undefined
+  if (body === 'too long') return empty(413)
+  const text = decodeUtf8(body)
+  if (text === undefined) return empty(400)
+  const request: HttpRequest = { ...head, body: text, peer: req.socket.remoteAddress ?? '' }
+  const response = await within(options.requestTimeoutMs, handler(request))
+  if (response === 'late') {
+    options.log.error('request handler took too long', { timeoutMs: options.requestTimeoutMs })
+    return empty(503, { 'retry-after': '1' })
+  }
+  return response ?? empty(404)
+}
+
+function readHead(req: IncomingMessage): Omit<HttpRequest, 'body' | 'peer'> | undefined {
+  const target = req.url ?? ''
+  if (!target.startsWith('/') || target.includes('#')) return undefined
+  const mark = target.indexOf('?')
+  const headers = new Map<string, string[]>()
+  for (let i = 0; i + 1 < req.rawHeaders.length; i += 2) {
+    const name = (req.rawHeaders[i] ?? '').toLowerCase()
+    const value = req.rawHeaders[i + 1] ?? ''
+    const values = headers.get(name)
+    if (values === undefined) headers.set(name, [value])
+    else values.push(value)
+  }
+  if ((headers.get('host')?.length ?? 0) > 1) return undefined
+  return {
+    method: req.method ?? '',
+    path: mark === -1 ? target : target.slice(0, mark),
+    query: mark === -1 ? '' : target.slice(mark + 1),
+    headers,
+  }
+}
+
+/** Reads to the end, or stops keeping at the limit; what follows is then read and dropped within the time limit. */
+function readBody(req: IncomingMessage, maxBytes: number): Promise<Buffer | 'too long' | 'gone'> {
+  return new Promise(resolve => {
+    const chunks: Buffer[] = []
+    let size = 0
+    req.on('data', (chunk: Buffer) => {
+      size += chunk.length
+      if (size <= maxBytes) {
+        chunks.push(chunk)
+      } else {
+        chunks.length = 0
+        resolve('too long')
+      }
+    })
+    req.on('end', () => resolve(Buffer.concat(chunks)))
+    req.on('error', () => resolve('gone'))
+    req.on('close', () => resolve('gone'))
+  })
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function decodeUtf8(bytes: Buffer): string | undefined {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+async function within<T>(timeoutMs: number, work: Promise<T>): Promise<T | 'late'> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<'late'>(resolve => {
+    timer = setTimeout(resolve, timeoutMs, 'late')
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function empty(status: number, headers: Readonly<Record<string, string>> = {}): HttpResponse {
+  return { status, headers, body: '' }
+}
+
+function send(req: IncomingMessage, res: ServerResponse, response: HttpResponse | undefined, log: Log): void {
+  if (response === undefined || res.destroyed) return
+  try {
+    write(req, res, response)
+  } catch (cause) {
+    // A handler's field that HTTP does not allow.
+    log.error('response could not be written', { error: cause })
+    for (const name of res.getHeaderNames()) res.removeHeader(name)
+    write(req, res, empty(500))
+  }
+}
+
+function write(req: IncomingMessage, res: ServerResponse, response: HttpResponse): void {
+  res.statusCode = response.status
+  res.setHeader('cache-control', 'no-store')
+  res.setHeader('x-content-type-options', 'nosniff')
+  for (const [name, value] of Object.entries(response.headers)) res.setHeader(name, value)
+  if (response.status !== 204) res.setHeader('content-length', Buffer.byteLength(response.body))
+  res.end(req.method === 'HEAD' ? undefined : response.body)
+}

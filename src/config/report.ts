@@ -1,0 +1,58 @@
+import { type ConfigProblem, type DocumentPath, formatPath, quoteText } from './config-problem.ts'
+import type { ConfigSource } from './config-source.ts'
+
+/** What is wrong at one place of a configuration. */
+export interface Complaint {
+  readonly path: DocumentPath
+  readonly found: string
+  readonly expected?: string
+  readonly suggestion?: string
+  /** Points at the key instead of the value. */
+  readonly at?: 'key'
+}
+
+/** Collects everything that is wrong with one configuration, so that the author sees it at once. */
+export class Report {
+  readonly #source: ConfigSource
+  readonly #problems: ConfigProblem[]
+
+  constructor(source: ConfigSource) {
+    this.#source = source
+    this.#problems = [...source.problems]
+  }
+
+  /** Adds a complaint, unless the text at that very place could not be read in the first place. */
+  add({ path, at, ...complaint }: Complaint): void {
+    const formatted = formatPath(path)
+    if (path.length > 0 && this.#source.problems.some(problem => problem.path === formatted)) return
+    this.#problems.push({
+      file: this.#source.file,
+      ...this.#source.position(path, at ?? 'value'),
+      path: formatted,
+      ...complaint,
+    })
+  }
+
+  /** Names a value for a message: quoted, or by the variable that it came from, whose content is never shown. */
+  describe(path: DocumentPath, value: unknown): string {
+    const variables = this.#source.substitution(path)?.variables ?? []
+    if (variables.length > 0) return `the value of ${variables.map(name => `\${${name}}`).join(' and ')}`
+    return typeof value === 'string' ? quoteText(value) : describeKind(value)
+  }
+
+  /** Every problem, in the order of the file. */
+  problems(): readonly ConfigProblem[] {
+    return this.#problems.toSorted(
+      (a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0) || 0,
+    )
+  }
+}
+
+/** Names the kind of a value, and the value itself where it is a number or a boolean. */
+export function describeKind(value: unknown): string {
+  if (value === undefined || value === null) return 'nothing'
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
+  if (typeof value === 'object') return 'a mapping'
+  if (typeof value === 'string') return value === '' ? 'empty text' : 'text'
+  return String(value)
+}

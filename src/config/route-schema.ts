@@ -1,0 +1,140 @@
+import { z } from 'zod'
+import { fail, ok } from '../base/result.ts'
+import { type TokenTypeUri, tokenType } from '../oauth/token-type.ts'
+import {
+  audience,
+  clientId,
+  durationSeconds,
+  flag,
+  name,
+  parsedText,
+  routeHost,
+  routePath,
+  scope,
+} from './fields.ts'
+import { addIssue } from './issue-detail.ts'
+
+/** The methods that a route may name: those that Hopgate forwards and that exist (RFC 9110, RFC 5789, RFC 4918). */
+const methods = [
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'PATCH',
+  'DELETE',
+  'OPTIONS',
+  'QUERY',
+  'PROPFIND',
+  'PROPPATCH',
+  'MKCOL',
+  'COPY',
+  'MOVE',
+  'LOCK',
+  'UNLOCK',
+  'REPORT',
+  'SEARCH',
+] as const
+
+/** A resource indicator (RFC 8707 §2): an absolute URI without fragment. */
+const resource = parsedText({ title: 'an absolute URI without fragment', hidden: true }, text => {
+  if (!/^[a-z][a-z0-9+.-]*:[\x21-\x7e]+$/.test(text) || !URL.canParse(text)) return fail('')
+  const url = new URL(text)
+  if (text.includes('#')) return fail('has a fragment')
+  if (url.username !== '' || url.password !== '') return fail('has user information')
+  return url.href === text || url.href === `${text}/` ? ok(text) : fail('is not in canonical form')
+})
+
+const requestedTokenType = parsedText({ title: 'access_token, jwt, or a token type URI' }, text => {
+  if (text === 'access_token') return ok<TokenTypeUri>(tokenType.accessToken)
+  if (text === 'jwt') return ok<TokenTypeUri>(tokenType.jwt)
+  const known: readonly string[] = Object.values(tokenType)
+  if (known.includes(text) && text !== tokenType.accessToken && text !== tokenType.jwt) {
+    return fail('is no token for a hop')
+  }
+  return /^[a-z][a-z0-9+.-]*:[\x21-\x7e]+$/.test(text) ? ok<TokenTypeUri>(text) : fail('')
+})
+
+/** One entry of `routes`. */
+export const routeSchema = z
+  .strictObject({
+    path: routePath.describe(
+      'Literal segments, `{name}` for one segment, a last `**` for any rest (none included). The most specific route wins, wherever it stands: a literal before `{name}` before `**`, from the left; then a named host; then named methods.',
+    ),
+    host: routeHost.optional().describe('Only requests for this host. Absent: any host.'),
+    methods: z
+      .array(z.enum(methods))
+      .min(1)
+      .optional()
+      .meta({ title: 'a list of methods' })
+      .describe('Only these methods. Absent: any. `HEAD` is not implied by `GET`.'),
+    name: name.optional().describe('The name in audit, metrics and logs. Absent: methods, host and path.'),
+    public: flag
+      .prefault(false)
+      .describe('Forwards anonymous requests, and no token. Excludes everything below but `websocket`.'),
+    audience: audience
+      .optional()
+      .describe('The one audience that the issued token is good for. Required unless public.'),
+    resource: resource
+      .optional()
+      .describe('Resource indicator (RFC 8707) that is sent along with the audience.'),
+    scope: scope
+      .optional()
+      .describe('Scopes that the presented token must hold; they are asked for in the exchange.'),
+    optional_scope: scope
+      .optional()
+      .describe('Scopes that are asked for as well when the presented token holds them.'),
+    clients: z
+      .array(clientId)
+      .min(1)
+      .optional()
+      .meta({ title: 'a list of client identifiers' })
+      .describe('Clients whose tokens may be used here (`client_id` or `azp`). Absent: any.'),
+    allow: z
+      .string()
+      .min(1)
+      .max(4096)
+      .optional()
+      .meta({ title: 'a CEL expression' })
+      .describe('A CEL expression over `subject`, `actor`, `client`, `token`, `request` that must be true.'),
+    ttl: durationSeconds('1s', '24h').optional().describe("Upper bound on the issued token's life here."),
+    requested_token_type: requestedTokenType
+      .optional()
+      .meta({ default: 'access_token' })
+      .describe('What to ask for.'),
+    privileged: flag
+      .optional()
+      .meta({ default: false })
+      .describe('Refuses while the audit event of the request could be lost.'),
+    websocket: flag.prefault(false).describe('Lets `Upgrade: websocket` pass.'),
+  })
+  .superRefine((route, context) => {
+    if (!route.public) {
+      if (route.audience === undefined) {
+        addIssue(context, ['audience'], { found: 'nothing', expected: 'an audience, or public: true' })
+      }
+      return
+    }
+    for (const key of protectedKeys) {
+      if (route[key] === undefined) continue
+      addIssue(context, [key], {
+        found: 'a key that means nothing on a public route',
+        expected: 'either',
+        at: 'key',
+      })
+    }
+  })
+
+/** The keys that only a protected route has. */
+const protectedKeys = [
+  'audience',
+  'resource',
+  'scope',
+  'optional_scope',
+  'clients',
+  'allow',
+  'ttl',
+  'requested_token_type',
+  'privileged',
+] as const
+
+export type RouteInput = z.output<typeof routeSchema>

@@ -1,0 +1,42 @@
+import { z } from 'zod'
+import { exchangeSchema } from './exchange-schema.ts'
+import { listenAddress, name, strictUrl } from './fields.ts'
+import { issuerList } from './issuer-schema.ts'
+import { routeSchema } from './route-schema.ts'
+import { auditSchema, cacheSchema, forwardedSchema, limitsSchema, timeoutsSchema } from './runtime-schema.ts'
+import { sidecarStsSchema } from './sts-schema.ts'
+
+/** What the author of a sidecar's configuration writes. */
+export const sidecarSchema = z.strictObject({
+  service: name.describe(
+    'This workload: its `client_id` at the token service, its name in audit events and in `Via`.',
+  ),
+  listen: listenAddress.prefault('0.0.0.0:8080').describe('Where requests arrive.'),
+  admin: listenAddress
+    .prefault('127.0.0.1:9090')
+    .describe('Where `/metrics`, `/livez`, `/readyz` and the embedded token service are.'),
+  upstream: strictUrl('an http: or https: URL without path, such as http://127.0.0.1:3000', {
+    schemes: ['http:', 'https:'],
+  }).describe('The service behind: scheme, host and port.'),
+  issuers: issuerList
+    .prefault([])
+    .describe('Whose tokens may arrive here. At least one, unless every route is public.'),
+  exchange: exchangeSchema.prefault({}).describe('Who issues the token for the next hop.'),
+  cache: cacheSchema.prefault({}).describe('Where issued tokens are kept.'),
+  routes: z
+    .array(routeSchema)
+    .min(1)
+    .meta({ title: 'a list of at least one route' })
+    .describe('What may pass. Nothing else does.'),
+  limits: limitsSchema.prefault({}).describe('Bounds on what arrives.'),
+  timeouts: timeoutsSchema.prefault({}).describe('Bounds on waiting.'),
+  audit: auditSchema.prefault({}).describe('Where the record of every hop goes.'),
+  forwarded: forwardedSchema.prefault({}).describe('Whom to believe about the way a request came.'),
+  sts: sidecarStsSchema
+    .optional()
+    .describe(
+      'The token service inside the sidecar; only without `exchange.server`. Everything has a default.',
+    ),
+})
+
+export type SidecarInput = z.output<typeof sidecarSchema>

@@ -1,0 +1,84 @@
+import { z } from 'zod'
+import { audience, clientId, durationSeconds, filePath, scope, wholeNumber } from './fields.ts'
+import { refuseRepeats, requireOneOf } from './issue-detail.ts'
+import { issuerList, issuerUrl, publicKeySet } from './issuer-schema.ts'
+import { secretReference } from './secret-reference.ts'
+
+const keySet = z
+  .strictObject({
+    file: filePath.optional().describe('File with the JWK set.'),
+    inline: publicKeySet.optional().describe('The JWK set itself.'),
+  })
+  .superRefine((jwks, context) => requireOneOf(jwks, ['file', 'inline'], context))
+
+const clientSchema = z
+  .strictObject({
+    id: clientId.describe('Its `client_id`.'),
+    secret: secretReference
+      .optional()
+      .describe('Its secret, for `client_secret_basic` and `client_secret_post`. This or `jwks`.'),
+    jwks: keySet.optional().describe('Its public keys, for `private_key_jwt`. This or `secret`.'),
+    accepts: z
+      .array(audience)
+      .prefault([])
+      .meta({ title: 'a list of audiences' })
+      .describe("A subject token must carry the client's id or one of these in `aud`."),
+    audiences: z
+      .record(
+        audience,
+        z.strictObject({
+          scope: scope.prefault([]).describe('Scopes that may be granted there.'),
+          ttl: durationSeconds('1s', '24h').optional().describe("Upper bound on the issued token's life."),
+        }),
+      )
+      .meta({ title: 'a mapping of audiences' })
+      .describe('The audiences that it may ask for. What is not listed is denied.'),
+  })
+  .superRefine((client, context) => requireOneOf(client, ['secret', 'jwks'], context))
+
+const clientList = z
+  .array(clientSchema)
+  .superRefine((clients, context) => {
+    refuseRepeats(
+      clients.map(({ id }) => id),
+      'id',
+      context,
+    )
+  })
+  .meta({ title: 'a list of clients' })
+
+const common = {
+  keys: filePath
+    .optional()
+    .describe(
+      'File with the private signing keys, made on first start. Absent: keys live in memory and end with the process.',
+    ),
+  max_ttl: durationSeconds('1s', '24h').prefault('5m').describe('Longest life of an issued token.'),
+  max_actor_depth: wholeNumber(1, 32).prefault(8).describe('Deepest `act` chain of an issued token.'),
+}
+
+/** `sts` of a hub. */
+export const hubStsSchema = z.strictObject({
+  issuer: issuerUrl.describe('Issuer identifier (RFC 8414); the endpoints live below it.'),
+  ...common,
+  issuers: issuerList.min(1).describe('Whose tokens may be exchanged.'),
+  clients: clientList.min(1).describe('Who may exchange, and what for.'),
+})
+
+/** `sts` of a sidecar, where everything has a default and the sidecar is a client by itself. */
+export const sidecarStsSchema = z.strictObject({
+  issuer: issuerUrl
+    .optional()
+    .describe('Issuer identifier (RFC 8414). Absent: `http://127.0.0.1:` and the port of `admin`.'),
+  ...common,
+  issuers: issuerList
+    .min(1)
+    .optional()
+    .describe("Whose tokens may be exchanged. Absent: the sidecar's issuers."),
+  clients: clientList
+    .prefault([])
+    .describe('Further clients. The sidecar itself is one without being listed, with what its routes need.'),
+})
+
+export type StsClientInput = z.output<typeof clientSchema>
+export type StsInput = z.output<typeof hubStsSchema>

@@ -1,0 +1,62 @@
+import { type ErrorCode, type LineCounter, type Node, parseDocument } from 'yaml'
+import { fail, ok, type Result } from '../base/result.ts'
+
+/** What is wrong with a YAML text, and at which offset. The words are ours: the library's may quote the text. */
+export interface YamlFault {
+  readonly offset: number
+  readonly found: string
+  readonly expected?: string
+}
+
+/** A longer text is refused before it is parsed. */
+const maxLength = 1024 * 1024
+
+/**
+ * Parses one YAML 1.2 document with the core schema: keys are text and unique, no custom tags, no directives.
+ * Anchors and aliases are for the caller to refuse. Never throws.
+ */
+export function parseYamlDocument(
+  text: string,
+  lineCounter: LineCounter,
+): Result<Node | null, readonly YamlFault[]> {
+  if (text.length > maxLength) return fail([{ offset: 0, found: 'more text than 1 MiB' }])
+  try {
+    const document = parseDocument(text, {
+      version: '1.2',
+      schema: 'core',
+      merge: false,
+      strict: true,
+      uniqueKeys: true,
+      stringKeys: true,
+      prettyErrors: false,
+      logLevel: 'silent',
+      lineCounter,
+    })
+    const faults = [...document.errors, ...document.warnings].map(({ code, pos }) => ({
+      offset: pos[0],
+      ...(faultsByCode[code] ?? { found: 'text that is not YAML' }),
+    }))
+    if (document.directives.yaml.explicit === true) faults.push({ offset: 0, found: 'a %YAML directive' })
+    return faults.length > 0 ? fail(faults) : ok(document.contents as Node | null)
+  } catch {
+    return fail([{ offset: 0, found: 'text that the YAML parser gave up on; it may be nested too deep' }])
+  }
+}
+
+const faultsByCode: Partial<Record<ErrorCode, { readonly found: string; readonly expected?: string }>> = {
+  BAD_INDENT: { found: 'an indentation that fits no level above' },
+  BAD_DQ_ESCAPE: { found: 'an unknown \\ escape in double quotes', expected: 'single quotes, or \\\\' },
+  BAD_SCALAR_START: { found: 'a value that begins with a reserved character', expected: 'quotes around it' },
+  BLOCK_AS_IMPLICIT_KEY: {
+    found: 'a mapping inside a value on the same line',
+    expected: 'quotes or a new line',
+  },
+  BLOCK_IN_FLOW: { found: 'an indented block inside { } or [ ]' },
+  DUPLICATE_KEY: { found: 'the same key twice', expected: 'every key once' },
+  MISSING_CHAR: { found: 'a missing quote, comma, colon, bracket or blank' },
+  MULTILINE_IMPLICIT_KEY: { found: 'a key that goes over several lines; a colon may be missing' },
+  MULTIPLE_DOCS: { found: 'a second document', expected: 'one document in the file' },
+  NON_STRING_KEY: { found: 'a key that is not plain text' },
+  TAB_AS_INDENT: { found: 'a tab as indentation', expected: 'spaces' },
+  TAG_RESOLVE_FAILED: { found: 'a tag, or a value that its tag does not fit', expected: 'no tags' },
+}

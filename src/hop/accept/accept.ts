@@ -1,0 +1,145 @@
+import { fail, ok, type Result } from '../../base/result.ts'
+import type { AdmittedRequest } from '../../model/admitted-request.ts'
+import { type Refusal, refusal } from '../../model/refusal.ts'
+import type { Route } from '../../model/route.ts'
+import { readHost } from './authority.ts'
+import { type CleanHeaders, cleanHeaders } from './clean-headers.ts'
+import { pushForwardingFields } from './forwarding-fields.ts'
+import { hasTokenInQuery, readRequestTarget } from './request-target.ts'
+import type { RouteTable } from './route-table.ts'
+import { continueTrace, randomHex } from './trace-context.ts'
+import type { IsTrustedProxy } from './trusted-proxies.ts'
+
+/** What accept reads of a message: Node's `IncomingMessage` has it all, and tests can write it down. */
+export interface ReceivedRequest {
+  readonly method?: string | undefined
+  readonly url?: string | undefined
+  readonly httpVersion: string
+  /** Whether the server let the message ask for another protocol; Node sets it. */
+  readonly upgrade?: boolean | null
+  readonly rawHeaders: readonly string[]
+  readonly socket: { readonly remoteAddress?: string | undefined; readonly encrypted?: boolean }
+}
+
+export interface AcceptOptions {
+  readonly routes: RouteTable
+  readonly isTrustedProxy: IsTrustedProxy
+  readonly targetBytes: number
+  readonly headerCount: number
+  readonly bodyBytes: number | undefined
+  /** This hop's name in `Via`; a request that carries it has been here before. */
+  readonly pseudonym: string
+}
+
+export type Accept = (received: ReceivedRequest) => Result<AdmittedRequest, Refusal>
+
+const requestIdSyntax = /^[A-Za-z0-9._~:+/=-]{8,128}$/
+
+/**
+ * The first stage: refuses what two readers could read in two ways, takes out what is not for the next hop, and finds
+ * the route. Whatever passes has one target, one host, at most one credential and no field that only a gateway sets.
+ */
+export function createAccept(options: AcceptOptions): Accept {
+  return received => {
+    const { method = '', url = '' } = received
+    if (method === 'TRACE' || method === 'CONNECT')
+      return fail(refusal('request.method', `${method} is never forwarded`))
+    if (url.length > options.targetBytes) {
+      return fail(refusal('request.target_too_long', `a target of ${url.length} bytes`))
+    }
+    if (received.rawHeaders.length > 2 * options.headerCount) {
+      return fail(refusal('request.header_too_large', `${received.rawHeaders.length / 2} header fields`))
+    }
+    const cleaned = cleanHeaders(received.rawHeaders, received.httpVersion)
+    if (!cleaned.ok) return cleaned
+    const headers = cleaned.value
+    const host = readHost(headers.host)
+    if (host === undefined) return fail(refusal('request.malformed', 'a Host that is not one host and port'))
+    const target = readRequestTarget(url, headers.host)
+    if (target === undefined)
+      return fail(refusal('request.malformed', 'a target that readers could disagree on'))
+    if (hasTokenInQuery(target.target)) return fail(refusal('token.ambiguous', 'access_token in the query'))
+
+    const route = options.routes.find(host, method, target.path)
+    if (isMethodList(route)) return fail(noRoute(route))
+    const upgrading = received.upgrade === true
+    const wrong =
+      checkMessage(headers, options) ?? (upgrading ? checkUpgrade(headers, method, route) : undefined)
+    if (wrong !== undefined) return fail(wrong)
+
+    const peer = received.socket.remoteAddress ?? 'unknown'
+    const trace = continueTrace(headers.traceparent)
+    const forwardable = trace.continued ? headers.forwardable : withoutTracestate(headers.forwardable)
+    pushForwardingFields(forwardable, {
+      peer,
+      authority: headers.host,
+      scheme: received.socket.encrypted === true ? 'https' : 'http',
+      before: options.isTrustedProxy(peer) ? headers.forwarded : nothingBefore,
+    })
+    forwardable.push('Via', [...headers.via, `${received.httpVersion} ${options.pseudonym}`].join(', '))
+    const requestId =
+      headers.requestId !== undefined && requestIdSyntax.test(headers.requestId)
+        ? headers.requestId
+        : randomHex(16)
+    forwardable.push('X-Request-Id', requestId, 'traceparent', trace.traceparent)
+    return ok({
+      route,
+      method,
+      target: target.target,
+      path: target.path,
+      authority: headers.host,
+      authorization: headers.authorization,
+      headers: forwardable,
+      peer,
+      hasBody: headers.hasBody,
+      expectsContinue: headers.expect !== undefined,
+      ...(upgrading && { upgrade: 'websocket' as const }),
+      requestId,
+      traceId: trace.traceId,
+      traceparent: trace.traceparent,
+    })
+  }
+}
+
+const nothingBefore: ReadonlyMap<string, string> = new Map()
+
+function checkMessage(headers: CleanHeaders, options: AcceptOptions): Refusal | undefined {
+  if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') {
+    return refusal('request.expectation', 'an Expect other than 100-continue')
+  }
+  if (options.bodyBytes !== undefined && (headers.contentLength ?? 0) > options.bodyBytes) {
+    return refusal('request.body_too_large', `a body of ${headers.contentLength} bytes`)
+  }
+  if (
+    headers.via.some(value =>
+      value.split(',').some(entry => entry.trim().split(' ')[1] === options.pseudonym),
+    )
+  ) {
+    return refusal('request.loop', 'Via says that the request has been here before')
+  }
+  return undefined
+}
+
+/** The server asks for an upgrade of `websocket` only; any other `Upgrade` is ignored, as RFC 9110 §7.8 allows. */
+function checkUpgrade(headers: CleanHeaders, method: string, route: Route): Refusal | undefined {
+  if (headers.upgrade?.toLowerCase() !== 'websocket')
+    return refusal('request.malformed', 'an Upgrade other than websocket')
+  if (!route.websocket) return refusal('request.malformed', 'the route takes no websocket')
+  if (method !== 'GET' || headers.hasBody)
+    return refusal('request.malformed', 'an Upgrade that is not a GET without body')
+  return undefined
+}
+
+function isMethodList(found: Route | readonly string[]): found is readonly string[] {
+  return Array.isArray(found)
+}
+
+function noRoute(allow: readonly string[]): Refusal {
+  if (allow.length === 0) return refusal('route.not_found', 'no route takes this host and path')
+  return { ...refusal('route.method_not_allowed', 'no route takes this method here'), allow }
+}
+
+function withoutTracestate(fields: string[]): string[] {
+  if (!fields.some((name, index) => index % 2 === 0 && name.toLowerCase() === 'tracestate')) return fields
+  return fields.filter((_, index) => fields[index - (index % 2)]?.toLowerCase() !== 'tracestate')
+}

@@ -1,0 +1,58 @@
+import { fail, type MaybePromise, ok, type Result } from '../../base/result.ts'
+import type { AdmittedRequest } from '../../model/admitted-request.ts'
+import type { Decision } from '../../model/decision.ts'
+import { type ExchangeRequest, permit } from '../../model/exchange-request.ts'
+import { type Refusal, refusal } from '../../model/refusal.ts'
+import type { ProtectedRoute } from '../../model/route.ts'
+import type { VerifiedToken } from '../../model/verified-token.ts'
+import { isScopeWithin } from '../../oauth/scope-set.ts'
+import type { PolicyEngine } from '../../policy/engine.ts'
+
+/** What authorize found: the decision, for the record, and what it permits to ask for. */
+export interface Authorized {
+  readonly decision: Decision
+  readonly request: Result<ExchangeRequest, Refusal>
+}
+
+export type Authorize = (
+  request: AdmittedRequest<ProtectedRoute>,
+  token: VerifiedToken,
+) => MaybePromise<Authorized>
+
+/**
+ * The third stage: asks the policy, and turns a permit into the one request that the exchange may make. The request
+ * for a token on a route is made once and remembered with the token, as long as the decision is the same.
+ */
+export function createAuthorize(engine: PolicyEngine): Authorize {
+  const remembered = new WeakMap<VerifiedToken, Map<ProtectedRoute, Authorized>>()
+
+  const conclude = (route: ProtectedRoute, token: VerifiedToken, decision: Decision): Authorized => {
+    const ofToken = remembered.get(token)
+    const known = ofToken?.get(route)
+    if (known?.decision === decision) return known
+    const authorized: Authorized = { decision, request: readPermit(route, token, decision) }
+    if (ofToken === undefined) remembered.set(token, new Map([[route, authorized]]))
+    else ofToken.set(route, authorized)
+    return authorized
+  }
+
+  return (request, token) => {
+    const decision = engine.decide(request, token)
+    if (decision instanceof Promise) return decision.then(decided => conclude(request.route, token, decided))
+    return conclude(request.route, token, decision)
+  }
+}
+
+function readPermit(
+  route: ProtectedRoute,
+  token: VerifiedToken,
+  decision: Decision,
+): Result<ExchangeRequest, Refusal> {
+  if (decision.effect === 'deny') return fail(refusal('policy.denied', decision.reason))
+  const exchange = permit(route, token, decision)
+  if (exchange !== undefined) return ok(exchange)
+  const detail = isScopeWithin(route.scope, token.scope)
+    ? 'the policy narrows away a scope that the route requires'
+    : 'the presented token lacks a scope that the route requires'
+  return fail({ ...refusal('policy.scope_missing', detail), scope: route.scope })
+}

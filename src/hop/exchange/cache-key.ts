@@ -1,0 +1,100 @@
+import { hkdfSync } from 'node:crypto'
+import { digestFields } from '../../base/digest.ts'
+import type { Secret } from '../../base/secret.ts'
+import type { ExchangeRequest } from '../../model/exchange-request.ts'
+import { formatScope } from '../../oauth/scope-set.ts'
+
+/**
+ * Names and opens one cache entry. Both halves are derived from everything that the entry depends on, the subject
+ * token's signature included, so that neither a dump of Redis nor the audit trail is enough to make one.
+ */
+export interface CacheKey {
+  /** Names the entry: base64url, 43 characters. May be seen by whoever sees Redis; opens nothing. */
+  readonly id: string
+  /** Encrypts the entry: 32 bytes. Never leaves the process. */
+  readonly seal: Buffer
+}
+
+/** What an issued token depends on besides the request. */
+export interface CacheKeyContext {
+  /** Our `client_id` at the authorization server. */
+  readonly clientId: string
+  /** Issuer identifier of the authorization server. */
+  readonly server: string
+  /** `SidecarConfig.policyDigest`: other rules are other entries. */
+  readonly policyDigest: string
+}
+
+/**
+ * The key of a request's issued token: two labelled derivations of one SHA-256 over every field, each preceded by its
+ * length. The request is taken apart exhaustively, so that a new field does not compile without a decision here.
+ */
+export function cacheKey(request: ExchangeRequest, context: CacheKeyContext): CacheKey {
+  const {
+    // A name. Nothing that is asked or checked depends on it; two routes that ask for the same thing may share.
+    route: _route,
+    subjectToken,
+    subjectTokenType,
+    issuer,
+    subject,
+    tokenId,
+    fingerprint,
+    actors,
+    authenticationContext,
+    audience,
+    resource,
+    scope,
+    requiredScope,
+    requestedTokenType,
+    notAfter,
+    ttlSeconds,
+    ...undecided
+  } = request
+  undecided satisfies Record<string, never>
+  const { clientId, server, policyDigest, ...undecidedContext } = context
+  undecidedContext satisfies Record<string, never>
+  const digest = digestFields('hopgate cache key 1', [
+    server,
+    clientId,
+    policyDigest,
+    secretPart(subjectToken),
+    fingerprint,
+    subjectTokenType,
+    issuer,
+    subject,
+    tokenId,
+    String(actors.length),
+    ...actors,
+    authenticationContext,
+    audience,
+    resource,
+    formatScope(scope),
+    formatScope(requiredScope),
+    requestedTokenType,
+    String(notAfter),
+    ttlSeconds === undefined ? undefined : String(ttlSeconds),
+  ])
+  return {
+    id: derive(digest, 'hopgate cache id').toString('base64url'),
+    seal: derive(digest, 'hopgate cache seal'),
+  }
+}
+
+/**
+ * The part of a token that only its holder knows: for a JWS the first half of its signature, else the whole token. The
+ * header and payload will not do, their digest is the fingerprint that the audit trail shows; and the second half of an
+ * ECDSA signature will not do, anybody can turn it into another valid one (`n − s`), which would be a second identity
+ * of one token. A revoked token's twin must not miss the eviction.
+ */
+function secretPart(token: Secret): string {
+  const text = token.expose()
+  const parts = text.split('.')
+  const signature = parts.length === 3 ? Buffer.from(parts[2] ?? '', 'base64url') : undefined
+  if (signature === undefined || signature.length < 32) return `token:${text}`
+  return `signature:${signature.subarray(0, signature.length / 2).toString('base64url')}`
+}
+
+/** HKDF (RFC 5869) with SHA-256; the label keeps the two derivations apart. */
+function derive(digest: Buffer, label: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', digest, '', label, 32))
+}

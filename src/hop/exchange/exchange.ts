@@ -1,0 +1,114 @@
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../../base/clock.ts'
+import { fail, type MaybePromise, ok, type Result } from '../../base/result.ts'
+import { type Flight, SingleFlight } from '../../base/single-flight.ts'
+import { untilAborted } from '../../base/until-aborted.ts'
+import type { ExchangeRequest } from '../../model/exchange-request.ts'
+import type { Exchanged } from '../../model/issued-token.ts'
+import { type Refusal, refusal } from '../../model/refusal.ts'
+import { type CacheKey, type CacheKeyContext, cacheKey } from './cache-key.ts'
+import type { Exchanger } from './exchangers/exchanger.ts'
+import type { LayeredCache } from './layered-cache.ts'
+import { NegativeAnswers } from './negative-answers.ts'
+
+export interface ExchangeDependencies {
+  readonly cache: LayeredCache
+  readonly exchanger: Exchanger
+  /** Client, server and policy, which every key depends on. */
+  readonly context: CacheKeyContext
+  /** One exchange, with everything it waits for, ends within this time. */
+  readonly timeoutMs: number
+  /** How long a `no` of the authorization server is remembered; 0 turns it off. */
+  readonly negativeSeconds: number
+  readonly clock: Clock
+}
+
+/**
+ * The exchange stage: the token that may be forwarded for a permitted request.
+ *
+ * Contract: answers at once (not a promise) when memory has the token or a remembered refusal; otherwise callers of the
+ * same key share one exchange, which ends within its time and which no caller can cancel for the others. Never
+ * answers the subject token.
+ */
+export interface Exchange {
+  (request: ExchangeRequest): MaybePromise<Result<Exchanged, Refusal>>
+  /**
+   * Drops the request's token from every tier, because upstream answered 401 to it. Also what an exchange that is
+   * under way will bring is then not kept. At most once per key in ten seconds, so that an upstream that refuses
+   * everything does not turn every request into an exchange.
+   */
+  evict(request: ExchangeRequest): void
+}
+
+const evictCoolDownMs = 10_000
+const maxEvictions = 10_000
+
+/** Builds the stage. */
+export function createExchange(dependencies: ExchangeDependencies): Exchange {
+  const { cache, exchanger, context, timeoutMs, negativeSeconds, clock } = dependencies
+  const keys = new WeakMap<ExchangeRequest, CacheKey>()
+  const flights = new SingleFlight<Result<Exchanged, Refusal>>()
+  const negatives = new NegativeAnswers(negativeSeconds)
+  const evictedAtMs = new LRUCache<string, number>({ max: maxEvictions })
+
+  /** Requests are made once per token and route, so the digest is computed once for many hops. */
+  const keyOf = (request: ExchangeRequest): CacheKey => {
+    const known = keys.get(request)
+    if (known !== undefined) return known
+    const key = cacheKey(request, context)
+    keys.set(request, key)
+    return key
+  }
+
+  const exchange = (request: ExchangeRequest): MaybePromise<Result<Exchanged, Refusal>> => {
+    const key = keyOf(request)
+    const now = clock.now()
+    const token = cache.peek(key, now)
+    if (token !== undefined) return ok({ token, source: 'memory' })
+    if (now >= request.notAfter) {
+      return fail(refusal('exchange.subject_rejected', 'the subject token has ended'))
+    }
+    const refused = negatives.get(key.id, clock.monotonicMs())
+    if (refused !== undefined) return fail(refused)
+    const { result, joined } = flights.do(key.id, flight => obtain(request, key, flight))
+    return joined ? result.then(asJoined) : result
+  }
+
+  const obtain = async (
+    request: ExchangeRequest,
+    key: CacheKey,
+    flight: Flight,
+  ): Promise<Result<Exchanged, Refusal>> => {
+    const deadline = AbortSignal.timeout(timeoutMs)
+    const found = await cache.find(key, clock.now())
+    if (found !== undefined && flight.isCurrent()) return ok(found)
+    // The exchanger ends with the signal by its contract; a flight that never ended would block its key for good.
+    const issued =
+      (await untilAborted(exchanger.exchange(request, deadline), deadline)) ??
+      fail(refusal('exchange.unavailable', 'the exchange took too long'))
+    if (!issued.ok) {
+      if (flight.isCurrent()) negatives.note(key.id, issued.error, clock.monotonicMs())
+      return issued
+    }
+    if (flight.isCurrent()) cache.set(key, issued.value, clock.now())
+    return ok({ token: issued.value, source: 'issued' })
+  }
+
+  const evict = (request: ExchangeRequest): void => {
+    const { id } = keyOf(request)
+    const nowMs = clock.monotonicMs()
+    const lastMs = evictedAtMs.get(id)
+    if (lastMs !== undefined && nowMs - lastMs < evictCoolDownMs) return
+    evictedAtMs.set(id, nowMs)
+    flights.forget(id)
+    negatives.forget(id)
+    void cache.delete(keyOf(request))
+  }
+
+  return Object.assign(exchange, { evict })
+}
+
+function asJoined(result: Result<Exchanged, Refusal>): Result<Exchanged, Refusal> {
+  if (!result.ok || result.value.source !== 'issued') return result
+  return ok({ token: result.value.token, source: 'joined' })
+}

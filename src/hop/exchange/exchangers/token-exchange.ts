@@ -1,0 +1,146 @@
+import type { Clock } from '../../../base/clock.ts'
+import type { HttpClient } from '../../../base/http-client.ts'
+import type { Log } from '../../../base/log.ts'
+import { fail, type Result } from '../../../base/result.ts'
+import { untilAborted } from '../../../base/until-aborted.ts'
+import type { ExchangeConfig, IssuerRules } from '../../../config/sidecar-config.ts'
+import type { ExchangeRequest } from '../../../model/exchange-request.ts'
+import type { IssuedToken } from '../../../model/issued-token.ts'
+import { type Refusal, refusal } from '../../../model/refusal.ts'
+import { grantType } from '../../../oauth/grant-type.ts'
+import { formatScope } from '../../../oauth/scope-set.ts'
+import { createClientAuthentication } from '../../../tokens/client-authentication-methods.ts'
+import { createIssuerKeys } from '../../../tokens/issuer-keys.ts'
+import type { KeySet } from '../../../tokens/key-set.ts'
+import type { ServerMetadata } from '../../../tokens/server-metadata.ts'
+import { createTokenEndpoint, type TokenEndpoint } from '../../../tokens/token-endpoint.ts'
+import { Breaker, type Pass } from '../breaker.ts'
+import { checkIssuedToken, type IssuedTokenRules } from '../contract.ts'
+import type { Exchanger } from './exchanger.ts'
+import { ServerLookup } from './server-lookup.ts'
+
+export interface TokenExchangerDependencies {
+  readonly client: HttpClient
+  readonly clock: Clock
+  readonly log: Log
+  /** Opens after this many failures in a row, for this long. Default 5 and 5000. */
+  readonly breaker?: { readonly failures: number; readonly openMs: number }
+}
+
+/**
+ * The exchanger for RFC 8693: subject token, one audience, and only what was permitted. The server's endpoints and keys
+ * come from its metadata. No actor token is sent; who acts is who authenticates.
+ */
+export class TokenExchanger implements Exchanger {
+  readonly #config: ExchangeConfig
+  readonly #clock: Clock
+  readonly #lookup: ServerLookup
+  readonly #endpoint: TokenEndpoint
+  readonly #keys: KeySet
+  readonly #rules: IssuedTokenRules
+  readonly #breaker: Breaker
+
+  constructor(config: ExchangeConfig, { client, clock, log, breaker }: TokenExchangerDependencies) {
+    this.#config = config
+    this.#clock = clock
+    const { server, plaintext, timeoutMs } = config
+    this.#lookup = new ServerLookup({ server, client, plaintext, timeoutMs, clock, log })
+    const authenticate = createClientAuthentication(config.client, clock)
+    this.#endpoint = createTokenEndpoint({ client, authenticate, clock })
+    const options = { clock, timeoutMs: Math.min(timeoutMs, 3000) }
+    this.#keys = createIssuerKeys(keyRules(config), { client, log, options })
+    this.#rules = {
+      server,
+      clientId: config.client.id,
+      actor: config.actor,
+      algorithms: config.algorithms,
+      keys: this.#keys,
+      marginSeconds: config.marginSeconds,
+    }
+    this.#breaker = new Breaker({ failures: 5, openMs: 5000, ...breaker, clock })
+  }
+
+  /** Fetches the server's metadata and keys ahead of the first exchange. Never rejects; nothing needs to wait for it. */
+  async warm(): Promise<void> {
+    await Promise.all([this.#lookup.find(AbortSignal.timeout(this.#config.timeoutMs)), this.#keys.warm()])
+  }
+
+  /** Stops fetching keys. */
+  close(): void {
+    this.#keys.close()
+  }
+
+  async exchange(request: ExchangeRequest, signal: AbortSignal): Promise<Result<IssuedToken, Refusal>> {
+    const admitted = this.#breaker.admit()
+    if (!admitted.ok) {
+      return unavailable('the circuit breaker of the token endpoint is open', admitted.error)
+    }
+    const pass = admitted.value
+    try {
+      const server = await this.#lookup.find(signal)
+      if (!server.ok) {
+        pass.settle('failed')
+        return unavailable(server.error)
+      }
+      const exchanged = this.#ask(server.value, request, signal, pass)
+      return (await untilAborted(exchanged, signal)) ?? unavailable('the exchange took too long')
+    } finally {
+      // Whoever answered has settled before; what is left ended without an answer.
+      pass.settle('failed')
+    }
+  }
+
+  async #ask(
+    server: ServerMetadata,
+    request: ExchangeRequest,
+    signal: AbortSignal,
+    pass: Pass,
+  ): Promise<Result<IssuedToken, Refusal>> {
+    const askedAt = this.#clock.now()
+    const answer = await this.#endpoint({
+      server,
+      parameters: formOf(request),
+      timeoutMs: this.#config.timeoutMs,
+      signal,
+    })
+    const isDown = !answer.ok && answer.error.code === 'exchange.unavailable'
+    pass.settle(isDown ? 'failed' : 'answered', answer.ok ? undefined : answer.error.retryAfterSeconds)
+    if (!answer.ok) return answer
+    return checkIssuedToken(answer.value, request, this.#rules, askedAt, this.#clock.now())
+  }
+}
+
+/** RFC 8693 §2.1. Exactly one target: with more, every scope would be good at every target. */
+function formOf(request: ExchangeRequest): Readonly<Record<string, string | undefined>> {
+  return {
+    grant_type: grantType.tokenExchange,
+    subject_token: request.subjectToken.expose(),
+    subject_token_type: request.subjectTokenType,
+    audience: request.audience,
+    resource: request.resource,
+    scope: formatScope(request.scope) || undefined,
+    requested_token_type: request.requestedTokenType,
+  }
+}
+
+/** The server's keys are looked for like any issuer's; what such rules say about claims is the contract's business. */
+function keyRules(config: ExchangeConfig): IssuerRules {
+  return {
+    issuer: config.server,
+    audience: [],
+    algorithms: config.algorithms,
+    keys: { kind: 'discovery' },
+    types: [],
+    leewaySeconds: 0,
+    maxLifetimeSeconds: 0,
+    maxActorDepth: 0,
+    plaintext: config.plaintext,
+  }
+}
+
+function unavailable(detail: string, retryAfterSeconds?: number): Result<never, Refusal> {
+  return fail({
+    ...refusal('exchange.unavailable', detail),
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  })
+}

@@ -1,0 +1,218 @@
+import { isIP } from 'node:net'
+import { Redis, type RedisOptions } from 'ioredis'
+import { channels } from '../../base/channels.ts'
+import type { Log } from '../../base/log.ts'
+import { fail, ok, type Result } from '../../base/result.ts'
+import type { Secret } from '../../base/secret.ts'
+
+export interface RedisConnectionOptions {
+  /** `redis:` or `rediss:`, with user, password and database number where needed. */
+  readonly url: Secret
+  /** Longest wait for one answer, and for a connection. */
+  readonly timeoutMs: number
+  /** A key that may be read to see whether the server serves us. */
+  readonly probeKey: string
+  /** PEM certificates that are trusted instead of the system's. */
+  readonly ca?: string
+  readonly log: Log
+}
+
+/** Why a command got no answer: an error code of Redis or of the socket, never a message that may quote something. */
+export type RedisFailure = string
+
+/** Answers of Redis that mean 'not now, for nobody', as opposed to 'not this command'. */
+const outOfService: ReadonlySet<RedisFailure> = new Set([
+  'NOAUTH',
+  'WRONGPASS',
+  'LOADING',
+  'MASTERDOWN',
+  'CLUSTERDOWN',
+  'BUSY',
+])
+
+const firstProbeMs = 250
+const slowestProbeMs = 2_000
+const readOnlyReconnectMs = 30_000
+
+/**
+ * A connection that is up or down. While it is up, every command is answered or given up within the time limit. The
+ * first failure takes it down, and then a command costs nothing: nothing is sent or queued for a caller until a
+ * probe in the background was answered. Connects in the background; the start never waits for it.
+ */
+export class RedisConnection {
+  readonly #redis: Redis
+  readonly #log: Log
+  readonly #probeKey: string
+  #state: 'unknown' | 'up' | 'down' = 'unknown'
+  #lastError: RedisFailure = 'connection lost'
+  #probing = false
+  #probeDelayMs = firstProbeMs
+  #probeTimer: NodeJS.Timeout | undefined
+  #mayReconnectAtMs = 0
+  #closed = false
+
+  /** Throws a TypeError for a URL that is not one of Redis; the message does not quote it. */
+  constructor(options: RedisConnectionOptions) {
+    this.#log = options.log
+    this.#probeKey = options.probeKey
+    this.#redis = new Redis(clientOptions(options))
+    this.#redis.on('error', (error: unknown) => {
+      this.#lastError = failureOf(error)
+    })
+    this.#redis.on('ready', () => {
+      // When a probe is due soon anyway it decides; a server that accepts and says nothing is not asked in a loop.
+      if (this.#probeTimer === undefined) this.#probe()
+    })
+    this.#redis.on('close', () => this.#goDown(this.#lastError))
+    this.#redis.connect().catch(() => {})
+  }
+
+  get isUp(): boolean {
+    return this.#state === 'up'
+  }
+
+  /** Runs one command. Undefined, at once, while the connection is down; never throws. */
+  attempt<T>(command: (redis: Redis) => Promise<T>): Promise<Result<T, RedisFailure>> | undefined {
+    return this.#state === 'up' ? this.#run(command) : undefined
+  }
+
+  async #run<T>(command: (redis: Redis) => Promise<T>): Promise<Result<T, RedisFailure>> {
+    try {
+      return ok(await command(this.#redis))
+    } catch (error) {
+      const failure = failureOf(error)
+      if (!isReply(error) || outOfService.has(failure)) this.#goDown(failure)
+      else if (failure === 'READONLY') this.#lookForPrimary()
+      return fail(failure)
+    }
+  }
+
+  /** Ends the connection for good. */
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#probeTimer)
+    this.#redis.disconnect()
+  }
+
+  #goUp(): void {
+    this.#probeDelayMs = firstProbeMs
+    this.#lastError = 'connection lost'
+    if (this.#state === 'up' || this.#closed) return
+    this.#state = 'up'
+    this.#log.info('Redis is up')
+    channels.redis.publish({ state: 'up' })
+  }
+
+  #goDown(reason: RedisFailure): void {
+    if (this.#closed) return
+    this.#probeLater()
+    if (this.#state === 'down') return
+    this.#state = 'down'
+    this.#log.warn('Redis is down, issued tokens are kept in memory only', { reason })
+    channels.redis.publish({ state: 'down' })
+  }
+
+  #probeLater(): void {
+    if (this.#probeTimer !== undefined || this.#closed) return
+    this.#probeTimer = setTimeout(() => {
+      this.#probeTimer = undefined
+      this.#probe()
+    }, this.#probeDelayMs).unref()
+    this.#probeDelayMs = Math.min(this.#probeDelayMs * 2, slowestProbeMs)
+  }
+
+  /** Asks for one key. The socket's own loss and return is the client library's business; `ready` leads here again. */
+  #probe(): void {
+    if (this.#probing || this.#closed || this.#redis.status !== 'ready') return
+    this.#probing = true
+    void this.#ask().then(answer => {
+      this.#probing = false
+      if (answer === 'served') return this.#goUp()
+      this.#goDown(this.#lastError)
+      // A socket that swallows commands is not worth waiting for; a new one may reach a living server.
+      if (answer === 'silent' && this.#redis.status === 'ready') this.#redis.disconnect(true)
+    })
+  }
+
+  async #ask(): Promise<'served' | 'refused' | 'silent'> {
+    try {
+      await this.#redis.exists(this.#probeKey)
+      return 'served'
+    } catch (error) {
+      this.#lastError = failureOf(error)
+      if (!isReply(error)) return 'silent'
+      return outOfService.has(this.#lastError) ? 'refused' : 'served'
+    }
+  }
+
+  /** After a failover the same name may lead to another server; asks once in a while, because reads still work here. */
+  #lookForPrimary(): void {
+    const nowMs = performance.now()
+    if (nowMs < this.#mayReconnectAtMs) return
+    this.#mayReconnectAtMs = nowMs + readOnlyReconnectMs
+    this.#lastError = 'READONLY'
+    this.#redis.disconnect(true)
+  }
+}
+
+/**
+ * The client's options, spelled out from the URL: the library would also take options from its query, certificate
+ * checks included.
+ */
+function clientOptions(options: RedisConnectionOptions): RedisOptions & { replyMapping: 'legacy' } {
+  const url = URL.parse(options.url.expose())
+  if (url === null || url.hostname === '' || url.search !== '' || url.hash !== '') {
+    throw new TypeError('the Redis address is not a URL of the form redis://user:password@host:port/number')
+  }
+  if (url.protocol !== 'redis:' && url.protocol !== 'rediss:') {
+    throw new TypeError('the Redis address must start with redis: or rediss:')
+  }
+  const database = /^\/?(\d{0,5})$/.exec(url.pathname)?.[1]
+  if (database === undefined) throw new TypeError('the path of the Redis address must be a database number')
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
+  return {
+    host,
+    port: url.port === '' ? 6379 : Number(url.port),
+    db: Number(database),
+    ...(url.username !== '' && { username: decodePart(url.username) }),
+    ...(url.password !== '' && { password: decodePart(url.password) }),
+    ...(url.protocol === 'rediss:' && {
+      tls: {
+        rejectUnauthorized: true,
+        minVersion: 'TLSv1.2',
+        ...(isIP(host) === 0 && { servername: host }),
+        ...(options.ca !== undefined && { ca: options.ca }),
+      },
+    }),
+    protocol: 2,
+    replyMapping: 'legacy',
+    lazyConnect: true,
+    connectTimeout: Math.max(options.timeoutMs, 1_000),
+    commandTimeout: options.timeoutMs,
+    enableOfflineQueue: false,
+    enableReadyCheck: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    disableClientInfo: true,
+    retryStrategy: times => Math.min(50 * 2 ** Math.min(times, 6), 2_000) + Math.floor(Math.random() * 100),
+  }
+}
+
+function decodePart(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw new TypeError('user or password in the Redis address are not percent-encoded well')
+  }
+}
+
+function isReply(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError'
+}
+
+/** The leading code of an error reply, the code of a socket error, or one of two words of our own. */
+function failureOf(error: unknown): RedisFailure {
+  if (isReply(error)) return /^[A-Z]{2,20}\b/.exec(error.message)?.[0] ?? 'ERR'
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
+  return error instanceof Error && error.message === 'Command timed out' ? 'timeout' : 'connection lost'
+}

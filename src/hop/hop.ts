@@ -1,0 +1,118 @@
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { MaybePromise, Result } from '../base/result.ts'
+import type { AdmittedRequest } from '../model/admitted-request.ts'
+import type { AuditEvent } from '../model/audit-event.ts'
+import type { ExchangeRequest } from '../model/exchange-request.ts'
+import type { Exchanged } from '../model/issued-token.ts'
+import { type Refusal, type RefusalAnswer, refusal, refusals } from '../model/refusal.ts'
+import type { ProtectedRoute, Route } from '../model/route.ts'
+import type { Accept } from './accept/accept.ts'
+import type { Authenticate } from './authenticate/authenticate.ts'
+import type { Authorize } from './authorize/authorize.ts'
+import type { Caller, Forward } from './forward/forward.ts'
+import type { Refuse } from './refuse.ts'
+import { Trail } from './trail.ts'
+
+/** The sixth stage, as far as a hop sees it. */
+export interface HopRecord {
+  /** Whether a request on this route may go on: false while its event could be lost and must not be. */
+  accepts(route: Route): boolean
+  write(event: AuditEvent): void
+}
+
+/** The six stages, in the order of a request's way, and the one way out for refusals. */
+export interface Stages {
+  readonly accept: Accept
+  readonly authenticate: Authenticate
+  readonly authorize: Authorize
+  readonly exchange: (request: ExchangeRequest) => MaybePromise<Result<Exchanged, Refusal>>
+  readonly forward: Forward
+  readonly record: HopRecord
+  readonly refuse: Refuse
+}
+
+/** Takes one request from arrival to record. Never rejects. */
+export type Hop = (caller: Caller) => Promise<void>
+
+/**
+ * Puts the stages in order. Each one needs what only the one before can make, so none can be skipped; every refusal
+ * and every surprise leaves by the same exit; and whatever happens, exactly one event is recorded.
+ *
+ * A stage answers with a value when it has it, and with a promise only when it has to wait: a request whose token is
+ * known reaches the upstream without waiting for anything.
+ */
+export function createHop(stages: Stages, clock: Clock, log: Log): Hop {
+  return async caller => {
+    const { received, response } = caller
+    const trail = new Trail(
+      {
+        method: received.method ?? '',
+        target: received.url ?? '',
+        peer: received.socket.remoteAddress ?? 'unknown',
+      },
+      clock,
+    )
+    const refuse = (reason: Refusal): void => {
+      trail.refused(reason)
+      const answer: RefusalAnswer = refusals[reason.code]
+      if (answer.alert === true) {
+        log.error(answer.title, { code: reason.code, detail: reason.detail, requestId: trail.requestId })
+      }
+      stages.refuse(response, reason, trail.requestId)
+    }
+
+    try {
+      const admitted = stages.accept(received)
+      trail.ended('accept')
+      if (!admitted.ok) return refuse(admitted.error)
+      const request = admitted.value
+      trail.admitted(request)
+      if (!stages.record.accepts(request.route)) {
+        return refuse(refusal('audit.unavailable', 'the audit event of this request could be lost'))
+      }
+
+      if (!isProtected(request)) {
+        const delivery = await stages.forward.deliver(request, caller, undefined)
+        trail.ended('forward')
+        return delivery.ok ? trail.delivered(delivery.value) : refuse(delivery.error)
+      }
+
+      const authenticated = stages.authenticate(request)
+      const token = authenticated instanceof Promise ? await authenticated : authenticated
+      trail.ended('authenticate')
+      if (!token.ok) return refuse(token.error)
+      trail.authenticated(token.value)
+
+      const authorizing = stages.authorize(request, token.value)
+      const authorized = authorizing instanceof Promise ? await authorizing : authorizing
+      trail.ended('authorize')
+      trail.decided(authorized.decision)
+      if (!authorized.request.ok) return refuse(authorized.request.error)
+
+      const exchanging = stages.exchange(authorized.request.value)
+      const exchanged = exchanging instanceof Promise ? await exchanging : exchanging
+      trail.ended('exchange')
+      if (!exchanged.ok) return refuse(exchanged.error)
+      trail.exchanged(exchanged.value)
+
+      const passport = { issued: exchanged.value.token, request: authorized.request.value }
+      const delivery = await stages.forward.deliver(request, caller, passport)
+      trail.ended('forward')
+      if (!delivery.ok) return refuse(delivery.error)
+      trail.delivered(delivery.value)
+    } catch (cause) {
+      log.error('unexpected', {
+        requestId: trail.requestId,
+        stack: cause instanceof Error ? cause.stack : undefined,
+      })
+      refuse(refusal('internal', 'unexpected'))
+    } finally {
+      stages.record.write(trail.finish())
+    }
+  }
+}
+
+function isProtected(request: AdmittedRequest): request is AdmittedRequest<ProtectedRoute> {
+  return request.route.kind === 'protected'
+}

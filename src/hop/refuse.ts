@@ -1,0 +1,64 @@
+import type { ServerResponse } from 'node:http'
+import { type Refusal, type RefusalAnswer, refusals } from '../model/refusal.ts'
+import { bearerChallenge } from '../oauth/challenge.ts'
+
+/** Answers a refusal; the only place where one becomes bytes. */
+export type Refuse = (response: ServerResponse, refusal: Refusal, requestId: string | undefined) => void
+
+/** `Retry-After` when the other side named no time, in seconds. */
+const defaultRetrySeconds = 1
+
+/**
+ * Makes the one way out for refusals: the status and title of the code's row, a challenge where RFC 6750 asks for one,
+ * an RFC 9457 problem as the body. The detail stays in the record; nothing here quotes the request.
+ *
+ * @param realm the service's name, for the challenge
+ */
+export function createRefuse(realm: string): Refuse {
+  return (response, refusal, requestId) => {
+    if (response.headersSent || response.destroyed) {
+      // Too late for an answer: a broken connection says that what came is not whole.
+      response.destroy()
+      return
+    }
+    const answer: RefusalAnswer = refusals[refusal.code]
+    const body = JSON.stringify({
+      type: 'about:blank',
+      title: answer.title,
+      status: answer.status,
+      code: refusal.code,
+    })
+    response.writeHead(
+      answer.status,
+      refusalHeaders(answer, refusal, realm, requestId, Buffer.byteLength(body)),
+    )
+    response.end(response.req.method === 'HEAD' ? undefined : body)
+  }
+}
+
+function refusalHeaders(
+  answer: RefusalAnswer,
+  refusal: Refusal,
+  realm: string,
+  requestId: string | undefined,
+  length: number,
+): string[] {
+  const fields = [
+    'Content-Type',
+    'application/problem+json',
+    'Content-Length',
+    String(length),
+    'Cache-Control',
+    'no-store',
+  ]
+  if (requestId !== undefined) fields.push('X-Request-Id', requestId)
+  if (answer.challenge !== undefined) {
+    const error = answer.challenge === 'bare' ? undefined : answer.challenge
+    fields.push('WWW-Authenticate', bearerChallenge(realm, error, refusal.scope))
+  }
+  if (answer.retry === true)
+    fields.push('Retry-After', String(refusal.retryAfterSeconds ?? defaultRetrySeconds))
+  if (refusal.allow !== undefined) fields.push('Allow', refusal.allow.join(', '))
+  if (answer.close === true) fields.push('Connection', 'close')
+  return fields
+}

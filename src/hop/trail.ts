@@ -1,0 +1,168 @@
+import type { Clock } from '../base/clock.ts'
+import { createEventIds } from '../base/event-id.ts'
+import type { AdmittedRequest } from '../model/admitted-request.ts'
+import type { AuditEvent, InboundFacts, OutboundFacts, StageName } from '../model/audit-event.ts'
+import type { Decision } from '../model/decision.ts'
+import type { Delivery } from '../model/delivery.ts'
+import type { Exchanged, IssuedToken, TokenSource } from '../model/issued-token.ts'
+import { type Refusal, refusals } from '../model/refusal.ts'
+import type { VerifiedToken } from '../model/verified-token.ts'
+import { actorSubjects } from '../oauth/actor.ts'
+import { formatScope } from '../oauth/scope-set.ts'
+
+/** What is known of a request before it is admitted. */
+export interface Arrival {
+  readonly method: string
+  readonly target: string
+  readonly peer: string
+}
+
+const nextEventId = createEventIds()
+
+/**
+ * Collects, stage by stage, what the record of a hop will say. Stages do not see it: `hop.ts` notes what they
+ * answered.
+ */
+export class Trail {
+  readonly #clock: Clock
+  readonly #arrival: Arrival
+  readonly #at: number
+  readonly #stageMs: Partial<Record<StageName, number>> = {}
+  #lastMs: number
+  #admitted: AdmittedRequest | undefined
+  #token: VerifiedToken | undefined
+  #decision: Decision | undefined
+  #exchanged: Exchanged | undefined
+  #delivery: Delivery | undefined
+  #refusal: Refusal | undefined
+  #status = 0
+
+  constructor(arrival: Arrival, clock: Clock) {
+    this.#clock = clock
+    this.#arrival = arrival
+    this.#at = clock.now()
+    this.#lastMs = clock.monotonicMs()
+  }
+
+  /** Notes that a stage has ended now; it began when the one before ended. */
+  ended(stage: StageName): void {
+    const nowMs = this.#clock.monotonicMs()
+    this.#stageMs[stage] = nowMs - this.#lastMs
+    this.#lastMs = nowMs
+  }
+
+  admitted(request: AdmittedRequest): void {
+    this.#admitted = request
+  }
+
+  authenticated(token: VerifiedToken): void {
+    this.#token = token
+  }
+
+  decided(decision: Decision): void {
+    this.#decision = decision
+  }
+
+  exchanged(exchanged: Exchanged): void {
+    this.#exchanged = exchanged
+  }
+
+  delivered(delivery: Delivery): void {
+    this.#delivery = delivery
+    this.#status = delivery.status
+  }
+
+  refused(refusal: Refusal): void {
+    this.#refusal = refusal
+    this.#status = refusals[refusal.code].status
+  }
+
+  /** The request's id, as the caller is told it; undefined before the request is admitted. */
+  get requestId(): string | undefined {
+    return this.#admitted?.requestId
+  }
+
+  /** The event that tells all this. */
+  finish(): AuditEvent {
+    const admitted = this.#admitted
+    const id = nextEventId(this.#at)
+    return {
+      id,
+      at: this.#at,
+      requestId: admitted?.requestId ?? id,
+      traceId: admitted?.traceId,
+      route: admitted?.route.id,
+      method: this.#arrival.method,
+      path: redactPath(admitted?.path ?? pathOf(this.#arrival.target)),
+      peer: this.#arrival.peer,
+      outcome: this.#outcome(),
+      status: this.#status,
+      refusal: this.#refusal?.code,
+      detail: this.#refusal?.detail,
+      inbound: this.#token && inboundFacts(this.#token),
+      outbound: this.#exchanged && outboundFacts(this.#exchanged.token, this.#exchanged.source),
+      decision: this.#decision && { rule: this.#decision.rule, effect: this.#decision.effect },
+      delivery: this.#delivery,
+      stageMs: this.#stageMs,
+    }
+  }
+
+  #outcome(): AuditEvent['outcome'] {
+    if (this.#refusal === undefined) return this.#delivery?.complete === true ? 'forwarded' : 'failed'
+    return refusals[this.#refusal.code].status < 500 ? 'refused' : 'failed'
+  }
+}
+
+const inboundOf = new WeakMap<VerifiedToken, InboundFacts>()
+
+/** One object for each token, so that what is serialised of it is serialised once. */
+function inboundFacts(token: VerifiedToken): InboundFacts {
+  let facts = inboundOf.get(token)
+  if (facts === undefined) {
+    facts = {
+      issuer: token.issuer,
+      subject: token.subject,
+      clientId: token.clientId,
+      actors: actorSubjects(token.actor),
+      scope: formatScope(token.scope),
+      tokenId: token.tokenId,
+      fingerprint: token.fingerprint,
+    }
+    inboundOf.set(token, facts)
+  }
+  return facts
+}
+
+const outboundOf = new WeakMap<IssuedToken, Map<TokenSource, OutboundFacts>>()
+
+function outboundFacts(token: IssuedToken, source: TokenSource): OutboundFacts {
+  let bySource = outboundOf.get(token)
+  if (bySource === undefined) {
+    bySource = new Map()
+    outboundOf.set(token, bySource)
+  }
+  let facts = bySource.get(source)
+  if (facts === undefined) {
+    facts = {
+      audience: token.audience,
+      actors: token.actors,
+      scope: formatScope(token.scope),
+      source,
+      tokenId: token.tokenId,
+      fingerprint: token.fingerprint,
+      expiresAt: token.expiresAt,
+    }
+    bySource.set(source, facts)
+  }
+  return facts
+}
+
+function pathOf(target: string): string {
+  const end = target.search(/[?#]/)
+  return (end === -1 ? target : target.slice(0, end)).slice(0, 2_048)
+}
+
+/** Someone who puts a token into a path must not find it in the audit trail: JWT headers begin with `eyJ`. */
+function redactPath(path: string): string {
+  return path.includes('eyJ') ? path.replace(/eyJ[^/]*/g, '[redacted]') : path
+}

@@ -1,0 +1,59 @@
+import { jsonString } from '../base/json-text.ts'
+import type { TokenServiceEvent } from '../sts/token-service-event.ts'
+
+/**
+ * Prepares the function that writes an event of the token service as one line: a CloudEvents 1.0 event in the JSON
+ * format's structured mode, without line end, in printable ASCII.
+ *
+ * `type` is `io.hopgate.token.<kind>.v1`, `source` is the service's issuer identifier, `subject` the client. In
+ * `data`, claims have their RFC names; `subject_token` describes what was presented. What is not known is left out.
+ */
+export function createTokenEventWriter(issuer: string): (event: TokenServiceEvent) => string {
+  return event => {
+    const line = writeJson({
+      specversion: '1.0',
+      id: event.id,
+      source: issuer,
+      type: `io.hopgate.token.${event.kind}.v1`,
+      time: new Date(event.at * 1000).toISOString(),
+      subject: event.client,
+      datacontenttype: 'application/json',
+      data: describe(event),
+    })
+    return line.includes('eyJ') ? line.replace(tokenShape, '[redacted]') : line
+  }
+}
+
+/** A second lock: what has the shape of a JWT has no place in a record. The match holds no quote and no backslash. */
+const tokenShape = /eyJ[\w-]{8,}(?:\.[\w-]*)+/g
+
+function describe(event: TokenServiceEvent): Readonly<Record<string, unknown>> {
+  return {
+    grant_type: event.grantType,
+    peer: event.peer,
+    client_id: event.client,
+    aud: event.audience,
+    scope: event.scope,
+    act: nest(event.actors),
+    jti: event.tokenId,
+    exp: event.expiresAt,
+    error: event.error,
+    detail: event.detail,
+    ...(event.subjectFingerprint !== undefined && {
+      subject_token: { iss: event.issuer, sub: event.subject, fingerprint: event.subjectFingerprint },
+    }),
+  }
+}
+
+/** Nested as in the claim (RFC 8693 §4.1): the current actor is outermost. */
+function nest([subject, ...prior]: readonly string[]): Readonly<Record<string, unknown>> | undefined {
+  return subject === undefined ? undefined : { sub: subject, act: nest(prior) }
+}
+
+/** JSON in printable ASCII, which the strings need a writer of their own for; undefined members are left out. */
+function writeJson(value: unknown): string {
+  if (typeof value === 'string') return jsonString(value)
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const members = Object.entries(value).filter(([, member]) => member !== undefined)
+  return `{${members.map(([name, member]) => `${jsonString(name)}:${writeJson(member)}`).join(',')}}`
+}

@@ -1,0 +1,122 @@
+import { fail, ok, type Result } from '../base/result.ts'
+
+/** One segment of a pattern: this text byte for byte, or any one segment that is not empty. */
+export type PathSegment =
+  | { readonly kind: 'literal'; readonly text: string }
+  | { readonly kind: 'parameter'; readonly name: string }
+
+/**
+ * A parsed path pattern: `/orders/{id}/**`.
+ *
+ * Literal segments are in canonical form, as request paths must be before they are compared: `%` escapes in upper
+ * case, and none for characters that need none (RFC 3986 §6.2.2). A trailing slash is an empty last segment and
+ * means itself: `/a/` is not `/a`. `**` stands only at the end and matches any rest, none included: `/a/**` matches
+ * `/a`, `/a/` and `/a/b/c`. Which of two routes wins is in `route-order.ts`.
+ */
+export interface PathPattern {
+  readonly text: string
+  readonly segments: readonly PathSegment[]
+  /** Whether `**` follows the segments. */
+  readonly rest: boolean
+}
+
+/** pchar of RFC 3986 §3.3 without `;` and `*`; escapes only for octets that are not unreserved. */
+const literalText = /^(?:[A-Za-z0-9\-._~!$&'()+,=:@]|%[0-9A-F]{2})*$/
+const parameterName = /^[A-Za-z_][A-Za-z0-9_]*$/
+
+/** Reads a pattern. The error is one sentence without a full stop, for the author of a configuration. */
+export function parsePathPattern(text: string): Result<PathPattern, string> {
+  if (!text.startsWith('/')) return fail('must begin with /')
+  const parts = text.slice(1).split('/')
+  const rest = parts.at(-1) === '**'
+  if (rest) parts.pop()
+  const segments: PathSegment[] = []
+  for (const [index, part] of parts.entries()) {
+    const segment = parseSegment(part, index === parts.length - 1 && !rest)
+    if (!segment.ok) return segment
+    segments.push(segment.value)
+  }
+  const names = segments.flatMap(segment => (segment.kind === 'parameter' ? [segment.name] : []))
+  if (new Set(names).size < names.length) return fail('uses the same {name} twice')
+  return ok(Object.freeze({ text, segments: Object.freeze(segments), rest }))
+}
+
+function parseSegment(part: string, last: boolean): Result<PathSegment, string> {
+  if (part === '' && !last) return fail('has an empty segment')
+  if (part === '.' || part === '..') return fail('has a . or .. segment, which no request path keeps')
+  if (part.includes('*')) return fail('may use ** as its last segment only, and * nowhere')
+  if (part.startsWith('{') && part.endsWith('}')) {
+    const name = part.slice(1, -1)
+    if (!parameterName.test(name)) return fail('has a {name} that is not made of letters, digits and _')
+    return ok(Object.freeze({ kind: 'parameter', name }))
+  }
+  if (/[{}]/.test(part)) return fail('has a {name} that is not a whole segment')
+  if (/[?#]/.test(part)) return fail('has a query or a fragment')
+  if (!literalText.test(part)) {
+    return fail('has a character that a path cannot hold as it is; escapes are % and two upper-case digits')
+  }
+  for (const [written, hex] of part.matchAll(/%(..)/g)) {
+    const character = String.fromCharCode(Number.parseInt(hex ?? '', 16))
+    if (/[A-Za-z0-9\-._~]/.test(character)) return fail(`has ${written}, which is written ${character}`)
+    if (/[/\\\0]/.test(character)) return fail(`has ${written}, which no request path may hold`)
+  }
+  return ok(Object.freeze({ kind: 'literal', text: part }))
+}
+
+/** Whether a request path in canonical form, without query, belongs to the pattern. */
+export function matchesPath(pattern: PathPattern, path: string): boolean {
+  const parts = path.slice(1).split('/')
+  const { segments, rest } = pattern
+  if (parts.length < segments.length) return false
+  if (parts.length > segments.length && !rest) return false
+  return segments.every((segment, index) =>
+    segment.kind === 'literal' ? segment.text === parts[index] : parts[index] !== '',
+  )
+}
+
+/**
+ * Orders patterns, the more specific first: segment by segment from the left, a literal before `{name}` before the
+ * pattern's end before `**`. Zero means the same kinds of segments in the same places.
+ */
+export function comparePatterns(a: PathPattern, b: PathPattern): number {
+  for (let index = 0; index <= Math.max(a.segments.length, b.segments.length); index++) {
+    const difference = rank(b, index) - rank(a, index)
+    if (difference !== 0) return difference
+  }
+  return 0
+}
+
+function rank(pattern: PathPattern, index: number): number {
+  const segment = pattern.segments[index]
+  if (segment !== undefined) return segment.kind === 'literal' ? 3 : 2
+  return pattern.rest ? 0 : 1
+}
+
+/** Whether some path belongs to both patterns. */
+export function overlapsPattern(a: PathPattern, b: PathPattern): boolean {
+  const [short, long] = a.segments.length <= b.segments.length ? [a, b] : [b, a]
+  if (short.segments.length < long.segments.length && !short.rest) return false
+  return short.segments.every((segment, index) => {
+    const other = long.segments[index]
+    if (other === undefined) return true
+    if (segment.kind === 'literal' && other.kind === 'literal') return segment.text === other.text
+    return !isEmpty(segment) && !isEmpty(other)
+  })
+}
+
+/** Whether every path of `inner` belongs to `outer`. */
+export function coversPattern(outer: PathPattern, inner: PathPattern): boolean {
+  if (outer.segments.length > inner.segments.length) return false
+  if (!outer.rest && (inner.rest || inner.segments.length > outer.segments.length)) return false
+  return outer.segments.every((segment, index) => {
+    const other = inner.segments[index]
+    if (other === undefined) return false
+    if (segment.kind === 'parameter') return !isEmpty(other)
+    return other.kind === 'literal' && other.text === segment.text
+  })
+}
+
+/** The empty literal that a trailing slash leaves; no parameter matches it. */
+function isEmpty(segment: PathSegment): boolean {
+  return segment.kind === 'literal' && segment.text === ''
+}

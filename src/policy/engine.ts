@@ -1,0 +1,14 @@
+import type { MaybePromise } from '../base/result.ts'
+import type { AdmittedRequest } from '../model/admitted-request.ts'
+import type { Decision } from '../model/decision.ts'
+import type { ProtectedRoute } from '../model/route.ts'
+import type { VerifiedToken } from '../model/verified-token.ts'
+
+/**
+ * Decides whether this caller may act for this subject here.
+ *
+ * Contract: what no rule permits is denied; an error while deciding is a denial; a permit can only narrow.
+ */
+export interface PolicyEngine {
+  decide(request: AdmittedRequest<ProtectedRoute>, token: VerifiedToken): MaybePromise<Decision>
+}

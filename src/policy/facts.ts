@@ -1,0 +1,55 @@
+import type { AdmittedRequest } from '../model/admitted-request.ts'
+import type { VerifiedToken } from '../model/verified-token.ts'
+
+/**
+ * What a policy expression can see. Claims appear under their own names, so that
+ * `subject.tenant == request.headers["x-tenant"]` reads as it is meant.
+ */
+export interface PolicyFacts extends Record<string, unknown> {
+  /** The token's claims, with `id` for `sub` and `issuer` for `iss`. */
+  readonly subject: Readonly<Record<string, unknown>>
+  /** The outermost actor's claims, with `id` for its `sub`; empty when nobody acts for the subject. */
+  readonly actor: Readonly<Record<string, unknown>>
+  /** `{ id }`, the client that the token was issued to; empty when the token names none. */
+  readonly client: Readonly<Record<string, unknown>>
+  /** `{ scope: [...], audience: [...], expires_at }`. */
+  readonly token: Readonly<Record<string, unknown>>
+  /** `{ method, path, host, headers }`; header names are lower case, repeated fields joined by a comma. */
+  readonly request: Readonly<Record<string, unknown>>
+}
+
+type TokenFacts = Omit<PolicyFacts, 'request'>
+
+const remembered = new WeakMap<VerifiedToken, TokenFacts>()
+const noRequest = Object.freeze({})
+
+/** Facts for one request. What the token alone says is put together once for each token. */
+export function policyFacts(token: VerifiedToken, request: AdmittedRequest | undefined): PolicyFacts {
+  let facts = remembered.get(token)
+  if (facts === undefined) {
+    facts = tokenFacts(token)
+    remembered.set(token, facts)
+  }
+  return { ...facts, request: request === undefined ? noRequest : requestFacts(request) } as PolicyFacts
+}
+
+function tokenFacts(token: VerifiedToken): TokenFacts {
+  const act = token.claims['act']
+  return {
+    subject: { ...token.claims, id: token.subject, issuer: token.issuer },
+    actor: token.actor === undefined ? {} : { ...(act as Record<string, unknown>), id: token.actor.subject },
+    client: token.clientId === undefined ? {} : { id: token.clientId },
+    token: { scope: [...token.scope], audience: [...token.audience], expires_at: token.expiresAt },
+  }
+}
+
+function requestFacts(request: AdmittedRequest): Readonly<Record<string, unknown>> {
+  const headers: Record<string, string> = Object.create(null)
+  for (let index = 0; index < request.headers.length; index += 2) {
+    const name = (request.headers[index] as string).toLowerCase()
+    const value = request.headers[index + 1] as string
+    const before = headers[name]
+    headers[name] = before === undefined ? value : `${before}, ${value}`
+  }
+  return { method: request.method, path: request.path, host: request.authority, headers }
+}

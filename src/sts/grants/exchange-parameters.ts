@@ -1,0 +1,89 @@
+import { fail, ok, type Result } from '../../base/result.ts'
+import type { StsClient } from '../../config/sidecar-config.ts'
+import { parseScope, type ScopeSet, scopeSet } from '../../oauth/scope-set.ts'
+import { type TokenTypeUri, tokenType } from '../../oauth/token-type.ts'
+import { type TokenError, tokenError } from '../token-error.ts'
+import type { TokenForm } from '../token-form.ts'
+
+/** What a token exchange request asks for (RFC 8693 §2.1), without its target. */
+export interface ExchangeParameters {
+  readonly subjectToken: string
+  readonly issuedTokenType: TokenTypeUri
+  /** undefined when the client left the scope to the service. */
+  readonly scope: ScopeSet | undefined
+}
+
+/** The one target of a request, and what the client may have there. */
+export interface ExchangeTarget {
+  readonly audience: string
+  readonly scope: ScopeSet
+  readonly ttlSeconds: number | undefined
+}
+
+/** The targets of one client, by audience. */
+export type ExchangeTargets = ReadonlyMap<string, ExchangeTarget>
+
+/** Prepares a client's audiences. Throws a TypeError when a configured scope is no scope token. */
+export function exchangeTargets(client: StsClient): ExchangeTargets {
+  const targets = new Map<string, ExchangeTarget>()
+  for (const [audience, { scope, ttlSeconds }] of client.audiences) {
+    targets.set(audience, { audience, scope: scopeSet(scope), ttlSeconds })
+  }
+  return targets
+}
+
+/** Both mean the same here: every access token that is accepted or issued is a JWT. */
+const acceptedTypes: ReadonlySet<TokenTypeUri> = new Set([tokenType.accessToken, tokenType.jwt])
+
+/** Reads the parameters. What is not supported is refused, never passed over. */
+export function readExchangeParameters(form: TokenForm): Result<ExchangeParameters, TokenError> {
+  const subjectToken = form.one('subject_token')
+  const subjectTokenType = form.one('subject_token_type')
+  const requestedTokenType = form.one('requested_token_type')
+  if (subjectToken === undefined) return refuse('subject_token is missing')
+  if (subjectTokenType === undefined) return refuse('subject_token_type is missing')
+  if (!acceptedTypes.has(subjectTokenType)) return refuse('subject_token_type is not supported')
+  if (form.one('actor_token') !== undefined || form.one('actor_token_type') !== undefined) {
+    return refuse('actor_token is not supported: the authenticated client is the actor')
+  }
+  if (requestedTokenType !== undefined && !acceptedTypes.has(requestedTokenType)) {
+    return refuse('requested_token_type is not supported')
+  }
+  const scopeText = form.one('scope')
+  const scope = scopeText === undefined ? undefined : parseScope(scopeText)
+  if (scopeText !== undefined && scope === undefined) {
+    return fail(tokenError('invalid_scope', 'scope is malformed'))
+  }
+  return ok({ subjectToken, issuedTokenType: requestedTokenType ?? tokenType.accessToken, scope })
+}
+
+/**
+ * Finds the one audience that the request names, by `audience` or by `resource` (RFC 8707 §2), among those that the
+ * client may ask for. Compared byte for byte. Two different targets in one request would give each the rights that
+ * were meant for the other, so they are refused.
+ */
+export function chooseTarget(form: TokenForm, targets: ExchangeTargets): Result<ExchangeTarget, TokenError> {
+  const resources = form.all('resource')
+  if (!resources.every(isResourceIndicator)) {
+    return refuseTarget('resource is not an absolute URI without fragment and dot segments')
+  }
+  const [target, ...more] = new Set([...form.all('audience'), ...resources])
+  if (target === undefined) return refuseTarget('audience is missing')
+  if (more.length > 0) return refuseTarget('exactly one target can be asked for')
+  const allowed = targets.get(target)
+  return allowed === undefined ? refuseTarget('the client may not ask for this target') : ok(allowed)
+}
+
+function isResourceIndicator(text: string): boolean {
+  if (text.includes('#') || !/^[a-z][a-z0-9+.-]*:/i.test(text) || !URL.canParse(text)) return false
+  const path = text.replace(/\?.*$/s, '').replaceAll(/%2e/gi, '.')
+  return !/[/\\]\.{1,2}(?:[/\\]|$)/.test(path)
+}
+
+function refuse(description: string): Result<never, TokenError> {
+  return fail(tokenError('invalid_request', description))
+}
+
+function refuseTarget(description: string): Result<never, TokenError> {
+  return fail(tokenError('invalid_target', description))
+}

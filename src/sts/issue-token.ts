@@ -1,0 +1,49 @@
+import { randomBytes } from 'node:crypto'
+import type { EpochSeconds } from '../base/clock.ts'
+import { fail, ok, type Result } from '../base/result.ts'
+import { Secret } from '../base/secret.ts'
+import { formatScope } from '../oauth/scope-set.ts'
+import type { Issuance } from './grant.ts'
+import type { Signer } from './signer.ts'
+import { type TokenError, tokenError } from './token-error.ts'
+
+/** A token that was just made, with what the response and the record say of it. */
+export interface MintedToken {
+  readonly value: Secret
+  readonly tokenId: string
+  readonly expiresAt: EpochSeconds
+  /** Whole seconds that are left, rounded down. */
+  readonly expiresInSeconds: number
+}
+
+/**
+ * Makes a JWT access token (RFC 9068 §2): one audience, whole seconds, a life that ends no later than `notAfter`.
+ *
+ * @returns the error when less than a second of life would be left
+ */
+export function issueToken(
+  issuance: Issuance,
+  by: { readonly issuer: string; readonly clientId: string; readonly signer: Signer },
+  now: EpochSeconds,
+): Result<MintedToken, TokenError> {
+  const expiresAt = Math.floor(Math.min(now + issuance.ttlSeconds, issuance.notAfter))
+  const expiresInSeconds = Math.floor(expiresAt - now)
+  if (!(expiresInSeconds >= 1)) {
+    return fail(tokenError('invalid_request', 'the subject token is about to expire'))
+  }
+  const tokenId = randomBytes(20).toString('base64url')
+  const claims = {
+    ...issuance.claims,
+    iss: by.issuer,
+    sub: issuance.subject,
+    aud: issuance.audience,
+    client_id: by.clientId,
+    act: issuance.actor,
+    ...(issuance.scope.length > 0 && { scope: formatScope(issuance.scope) }),
+    iat: Math.floor(now),
+    exp: expiresAt,
+    jti: tokenId,
+  }
+  const value = new Secret(by.signer.sign(claims, 'at+jwt'))
+  return ok({ value, tokenId, expiresAt, expiresInSeconds })
+}

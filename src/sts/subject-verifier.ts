@@ -1,0 +1,43 @@
+import type { HttpClient } from '../base/http-client.ts'
+import type { Log } from '../base/log.ts'
+import type { IssuerRules, StsConfig } from '../config/sidecar-config.ts'
+import { createJwtVerifier, type JwtVerifier } from '../tokens/verify-jwt.ts'
+import type { Signer } from './signer.ts'
+
+/** Longest subject token. A longer one is refused, never passed over. */
+const tokenBytes = 16 * 1024
+
+/** Replicas of the service may have clocks that differ by this much. */
+const ownLeewaySeconds = 5
+
+/** Verifies subject tokens: those of the configured issuers, and those that the service issued itself. */
+export function createSubjectVerifier(
+  config: StsConfig,
+  signer: Signer,
+  deps: { readonly client: HttpClient; readonly log: Log },
+): JwtVerifier {
+  return createJwtVerifier([ownIssuerRules(config, signer), ...config.issuers], {
+    client: deps.client,
+    log: deps.log,
+    tokenBytes,
+  })
+}
+
+/**
+ * The rules for tokens that the service issued itself, with its own keys as they are in this process: nothing is
+ * fetched. The audience list is everything that some client answers to; which client may present which token is
+ * decided afterwards, for the one that was authenticated.
+ */
+function ownIssuerRules(config: StsConfig, signer: Signer): IssuerRules {
+  return {
+    issuer: config.issuer,
+    audience: [...new Set(config.clients.flatMap(client => [client.id, ...client.accepts]))],
+    algorithms: ['ES256'],
+    keys: { kind: 'inline', jwks: { keys: signer.publicKeys().map(key => ({ ...key })) } },
+    types: ['at+jwt'],
+    leewaySeconds: ownLeewaySeconds,
+    maxLifetimeSeconds: config.maxTtlSeconds + ownLeewaySeconds,
+    maxActorDepth: config.maxActorDepth,
+    plaintext: false,
+  }
+}

@@ -1,0 +1,48 @@
+import type { EpochSeconds } from '../base/clock.ts'
+import type { TokenErrorCode } from './token-error.ts'
+
+/** What the token service records of each token that it issued and of each request that it refused. */
+export interface TokenServiceEvent extends TokenFacts {
+  readonly id: string
+  readonly at: EpochSeconds
+  readonly kind: 'issued' | 'refused'
+  readonly grantType: string | undefined
+  /** Address of the client, or `local` inside one process. */
+  readonly peer: string
+  readonly error: TokenErrorCode | undefined
+  readonly detail: string | undefined
+  /** `jti` of the issued token. */
+  readonly tokenId: string | undefined
+  /** `exp` of the issued token. */
+  readonly expiresAt: EpochSeconds | undefined
+}
+
+/**
+ * Who and what a token request was about, as far as it was known when the event was made. Everything is either
+ * configured here or taken from a verified token: a text that only the request holds is left out.
+ */
+export interface TokenFacts {
+  /** A configured client; it is the one that the request claims to be when `error` is `invalid_client`. */
+  readonly client: string | undefined
+  readonly subject: string | undefined
+  /** Issuer of the subject token. */
+  readonly issuer: string | undefined
+  /** Fingerprint of the subject token, see `VerifiedToken.fingerprint`. */
+  readonly subjectFingerprint: string | undefined
+  readonly audience: string | undefined
+  /** What was granted; for a refusal, those of the requested scopes that are configured. */
+  readonly scope: string | undefined
+  /** The subjects of the `act` chain, current actor first. For a refusal, that of the subject token. */
+  readonly actors: readonly string[]
+}
+
+/** Facts about nobody yet. */
+export const noFacts: TokenFacts = {
+  client: undefined,
+  subject: undefined,
+  issuer: undefined,
+  subjectFingerprint: undefined,
+  audience: undefined,
+  scope: undefined,
+  actors: [],
+}

@@ -1,0 +1,116 @@
+import { channels } from '../base/channels.ts'
+import type { Clock } from '../base/clock.ts'
+import type { HttpClient } from '../base/http-client.ts'
+import type { HttpHandler, HttpRequest, HttpResponse } from '../base/http-message.ts'
+import type { Log } from '../base/log.ts'
+import type { StsConfig } from '../config/sidecar-config.ts'
+import { createClientAuthentication } from './client-authentication.ts'
+import { endpointPaths } from './endpoint-paths.ts'
+import { createTokenExchangeGrant } from './grants/token-exchange.ts'
+import { loadSigningKeys } from './key-file.ts'
+import { authorizationServerMetadata } from './metadata.ts'
+import type { ReplayStore } from './replay-store.ts'
+import { createSigner } from './signer.ts'
+import { generateSigningKey } from './signing-keys.ts'
+import { createSubjectVerifier } from './subject-verifier.ts'
+import { createTokenEndpoint } from './token-endpoint.ts'
+import { methodNotAllowed } from './token-response.ts'
+import type { TokenServiceEvent } from './token-service-event.ts'
+
+/** The token service as one handler, for a hub's socket or for a sidecar's own HTTP client. */
+export interface TokenService {
+  /** Answers the paths below the issuer identifier and its well-known ones; undefined for every other path. */
+  readonly handle: HttpHandler
+  /** Fetches the key sets of the issuers that are accepted. Never rejects: what is missing is fetched on demand. */
+  warm(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface TokenServiceDependencies {
+  readonly clock: Clock
+  readonly log: Log
+  /** For the key sets of the issuers that are accepted. */
+  readonly client: HttpClient
+  /** Remembers used client assertions; shared by all replicas. Not closed here. */
+  readonly replay: ReplayStore
+  /** Gets one event for each token that is issued and each request that is refused. Must not throw or wait. */
+  readonly record?: (event: TokenServiceEvent) => void
+  /** False while an event could be lost: nothing is issued then. Absent: events may be lost. */
+  readonly isRecording?: () => boolean
+}
+
+/** How long others may keep the key set. A new key must be published this long before it signs. */
+const keySetMaxAgeSeconds = 300
+
+/**
+ * Makes a token service (RFC 8693). Deny by default: only configured clients, each only for its own audiences and
+ * scopes, each only with tokens that were meant for it; and a token is never wider or longer-lived than the one it was
+ * exchanged for.
+ *
+ * @throws Error at start, without key material, for a configuration or a key file that cannot be used
+ */
+export function createTokenService(config: StsConfig, deps: TokenServiceDependencies): TokenService {
+  const paths = endpointPaths(config.issuer)
+  const clients = new Map(config.clients.map(client => [client.id, client]))
+  if (clients.size !== config.clients.length) throw new Error('token service: two clients have one id')
+  const signer = createSigner(
+    config.keys === undefined ? [generateSigningKey()] : loadSigningKeys(config.keys),
+  )
+  const subjects = createSubjectVerifier(config, signer, deps)
+  const { issuer, maxTtlSeconds, maxActorDepth } = config
+  const grants = [
+    createTokenExchangeGrant({
+      issuer,
+      verifier: subjects,
+      clients: config.clients,
+      maxTtlSeconds,
+      maxActorDepth,
+    }),
+  ]
+  const answerToken = createTokenEndpoint({
+    issuer,
+    authenticate: createClientAuthentication({ issuer, clients, replay: deps.replay }),
+    grants,
+    signer,
+    log: deps.log,
+    isRecording: deps.isRecording ?? (() => true),
+    record: event => {
+      channels.tokenService.publish({ kind: event.kind, error: event.error })
+      deps.record?.(event)
+    },
+  })
+  const grantTypes = grants.map(grant => grant.grantType)
+  const metadata = documentResponse(
+    'application/json',
+    authorizationServerMetadata(issuer, paths, grantTypes),
+  )
+  const keySet = documentResponse('application/jwk-set+json', { keys: signer.publicKeys() })
+  const documents = new Map([
+    [paths.authorizationServerMetadata, metadata],
+    [paths.openidConfiguration, metadata],
+    [paths.keySet, keySet],
+  ])
+  return {
+    async handle(request) {
+      if (request.path === paths.token) return answerToken(request, deps.clock.now())
+      const document = documents.get(request.path)
+      return document === undefined ? undefined : answerDocument(request, document)
+    },
+    warm: () => subjects.warm(),
+    close: async () => subjects.close(),
+  }
+}
+
+function documentResponse(contentType: string, document: Readonly<Record<string, unknown>>): HttpResponse {
+  const headers = {
+    'content-type': contentType,
+    'cache-control': `public, max-age=${keySetMaxAgeSeconds}`,
+    'x-content-type-options': 'nosniff',
+  }
+  return { status: 200, headers, body: JSON.stringify(document) }
+}
+
+function answerDocument(request: HttpRequest, document: HttpResponse): HttpResponse {
+  if (request.method === 'GET') return document
+  return request.method === 'HEAD' ? { ...document, body: '' } : methodNotAllowed('GET, HEAD')
+}

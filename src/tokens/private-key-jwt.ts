@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto'
+import { SignJWT } from 'jose'
+import type { Clock } from '../base/clock.ts'
+import type { ClientCredentials } from '../config/sidecar-config.ts'
+import { jwtBearerClientAssertion } from '../oauth/grant-type.ts'
+import { type ClientAuthentication, ClientAuthenticationError } from './client-authentication.ts'
+import { type ClientKey, ClientKeyFile } from './client-key-file.ts'
+
+/** Servers accept a minute at least, and some no more. */
+const assertionSeconds = 60
+
+/**
+ * Authenticates with an assertion signed by the client's private key (RFC 7523 §2.2, RFC 10070): its only audience is
+ * the issuer identifier, unless the configuration says that the server lags behind; it is typed, lives for a minute and
+ * has a `jti` of its own, so every call signs a new one.
+ */
+export function privateKeyJwt(
+  credentials: Extract<ClientCredentials, { readonly authentication: 'private_key_jwt' }>,
+  clock: Clock,
+): ClientAuthentication {
+  const file = new ClientKeyFile(credentials.key)
+  return async (form, _headers, server) => {
+    const key = await file.read()
+    if (!key.ok) throw new ClientAuthenticationError(key.error)
+    const audience = credentials.assertionAudience === 'issuer' ? server.issuer : server.tokenEndpoint.href
+    form.set('client_id', credentials.id)
+    form.set('client_assertion_type', jwtBearerClientAssertion)
+    form.set('client_assertion', await signAssertion(key.value, credentials.id, audience, clock))
+  }
+}
+
+async function signAssertion(
+  key: ClientKey,
+  clientId: string,
+  audience: string,
+  clock: Clock,
+): Promise<string> {
+  const issuedAt = Math.floor(clock.now())
+  const assertion = new SignJWT({
+    iss: clientId,
+    sub: clientId,
+    aud: audience,
+    iat: issuedAt,
+    exp: issuedAt + assertionSeconds,
+    jti: randomUUID(),
+  }).setProtectedHeader({
+    alg: key.algorithm,
+    typ: 'client-authentication+jwt',
+    ...(key.keyId !== undefined && { kid: key.keyId }),
+  })
+  try {
+    return await assertion.sign(key.privateKey)
+  } catch {
+    throw new ClientAuthenticationError(`the client key does not sign with ${key.algorithm}`)
+  }
+}

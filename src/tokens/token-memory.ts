@@ -1,0 +1,39 @@
+import { LRUCache } from 'lru-cache'
+import type { VerifiedToken } from '../model/verified-token.ts'
+import type { KeySet } from './key-set.ts'
+import type { TokenTimes } from './token-times.ts'
+import type { UsableKey } from './verify-signature.ts'
+
+/** A token that passed every check, with what must be asked again when it comes again. */
+export interface RememberedToken {
+  readonly token: VerifiedToken
+  readonly times: TokenTimes
+  readonly leewaySeconds: number
+  /** The key that verified it, and the set that must still hold that key. */
+  readonly key: UsableKey
+  readonly keys: KeySet
+}
+
+/** Bounds of the memory. Both hold. */
+export interface MemoryBounds {
+  readonly maxEntries: number
+  readonly maxBytes: number
+}
+
+export const defaultMemoryBounds: MemoryBounds = { maxEntries: 20_000, maxBytes: 64 * 1024 * 1024 }
+
+/** The text as key, its decoded claims, and the objects around them, roughly. */
+const bytesPerCharacter = 6
+const bytesPerEntry = 1024
+
+/**
+ * Remembers verified tokens by exactly the text that was presented, so that another spelling is another token to
+ * verify. It answers whatever it holds; whether that is still good is for the reader to check.
+ */
+export function createTokenMemory(bounds: MemoryBounds): LRUCache<string, RememberedToken> {
+  return new LRUCache({
+    max: bounds.maxEntries,
+    maxSize: bounds.maxBytes,
+    sizeCalculation: (_, presented) => bytesPerEntry + bytesPerCharacter * presented.length,
+  })
+}

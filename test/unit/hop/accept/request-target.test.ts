@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest'
+import { hasTokenInQuery, readRequestTarget } from '../../../../src/hop/accept/request-target.ts'
+
+const read = (target: string) => readRequestTarget(target, 'orders.test')
+
+describe('readRequestTarget', () => {
+  it.each([
+    '/',
+    '/orders/17',
+    '/orders/17?a=1&b=%2F..%2F',
+    '/orders/caf%C3%A9/',
+    "/a-b._~!$&'()*+,=:@/c",
+    '/.well-known/jwks.json',
+    '/a..b/...c',
+    '/search?q=a?b/c&r={x}|"y"^`<z>\\[]',
+  ])('takes %s as it is', target => {
+    const query = target.indexOf('?')
+    expect(read(target)).toEqual({ target, path: query === -1 ? target : target.slice(0, query) })
+  })
+
+  it.each([
+    ...[
+      '/public/../admin',
+      '/public/./admin',
+      '/..',
+      '/.',
+      '/public/%2e%2e/admin',
+      '/public/.%2e/admin',
+      '/%2E%2E',
+    ],
+    ...['/public/..%2fadmin', '/public/..%2Fadmin', '/public%5c..%5cadmin', '/public\\..\\admin', '/a..\\b'],
+    ...['//admin', '/public//../admin', '///', '/public//admin', '//evil.test/x'],
+    ...['/public/..;/admin', '/admin;x=1', '/;/admin', '/admin%3bx=1'],
+    ...[
+      '/admin%00',
+      '/admin%09',
+      '/admin%0a',
+      '/admin%0D%0Ax',
+      '/admin%7f',
+      '/admin%20',
+      '/admin.',
+      '/admin./x',
+    ],
+    ...[
+      '/public/%252e%252e/admin',
+      '/%25%32%65',
+      '/%c0%ae%c0%ae/admin',
+      '/%e0%80%af',
+      '/%zz',
+      '/%',
+      '/%u002e',
+      '/%f',
+    ],
+    ...['/public#/../admin', '/admin%23x', '/public%3f/admin', '/a?b#c', '/．．／admin', '/caf\u00e9'],
+    ...[
+      'admin',
+      '@evil',
+      '*',
+      '',
+      'http://other.test/admin',
+      'https://orders.test@evil/admin',
+      'ftp://orders.test/',
+    ],
+    ...['/a b', '/a\tb', '/a?b c', '/a?b\u0000', '/a?\u00e9', '/[x]', '/{x}', '/a|b', '/"a"'],
+  ])('refuses %j, which two readers could read in two ways', target => {
+    expect(read(target)).toBeUndefined()
+  })
+
+  it('takes the absolute form when its authority is the Host, and forwards the origin form', () => {
+    expect(read('http://orders.test/a?b')).toEqual({ target: '/a?b', path: '/a' })
+    expect(read('http://ORDERS.test')).toEqual({ target: '/', path: '/' })
+    expect(readRequestTarget('http://orders.test:81/a', 'orders.test')).toBeUndefined()
+  })
+})
+
+describe('hasTokenInQuery', () => {
+  it.each([
+    '/a?access_token=x',
+    '/a?b=1&access_token=x',
+    '/a?access%5Ftoken=x',
+    '/a?%61ccess_token',
+    '/a?ACCESS_TOKEN=x',
+  ])('sees the token in %s', target => {
+    expect(hasTokenInQuery(target)).toBe(true)
+  })
+
+  it.each(['/a', '/a?my_access_token=x', '/access_token=x', '/a?access_tokens=x'])(
+    'sees none in %s',
+    target => {
+      expect(hasTokenInQuery(target)).toBe(false)
+    },
+  )
+})

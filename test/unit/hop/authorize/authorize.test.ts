@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest'
+import { createAuthorize } from '../../../../src/hop/authorize/authorize.ts'
+import type { Decision } from '../../../../src/model/decision.ts'
+import { scopeSet } from '../../../../src/oauth/scope-set.ts'
+import { createRouteRules } from '../../../../src/policy/route-rules.ts'
+import { anAdmittedRequest, aRoute, aVerifiedToken } from '../../../support/nouns.ts'
+
+function authorizeOn(route = aRoute(), token = aVerifiedToken()) {
+  const authorized = createAuthorize(createRouteRules([route]))(anAdmittedRequest({ route }), token)
+  if (authorized instanceof Promise) throw new Error('the rules of routes answer at once')
+  return authorized
+}
+
+describe('createAuthorize', () => {
+  it('turns a permit into the request that it permits', () => {
+    const { decision, request } = authorizeOn()
+    expect(decision.effect).toBe('permit')
+    expect(request).toMatchObject({
+      ok: true,
+      value: { audience: 'orders-api', subject: 'alice', scope: ['orders:read'] },
+    })
+  })
+
+  it('refuses what the policy denies', () => {
+    const { request } = authorizeOn(aRoute({ clients: ['other'] }))
+    expect(request).toMatchObject({ ok: false, error: { code: 'policy.denied' } })
+  })
+
+  it('names the required scope when the presented token lacks it', () => {
+    const { request } = authorizeOn(aRoute(), aVerifiedToken({ scope: scopeSet(['billing:read']) }))
+    expect(request).toMatchObject({
+      ok: false,
+      error: { code: 'policy.scope_missing', scope: ['orders:read'] },
+    })
+  })
+
+  it('makes the request once for each token and route, and never lends it to another route', () => {
+    const shared: Decision = Object.freeze({ effect: 'permit', rule: 'any' })
+    const authorize = createAuthorize({ decide: () => shared })
+    const token = aVerifiedToken()
+    const orders = anAdmittedRequest({ route: aRoute() })
+    const billing = anAdmittedRequest({ route: aRoute({ id: 'billing', audience: 'billing-api' }) })
+    expect(authorize(orders, token)).toBe(authorize(orders, token))
+    expect(authorize(billing, token)).toMatchObject({ request: { value: { audience: 'billing-api' } } })
+    expect(authorize(orders, token)).toMatchObject({ request: { value: { audience: 'orders-api' } } })
+  })
+
+  it('does not keep a request when the decision changes', () => {
+    let scope = scopeSet(['orders:read', 'orders:list'])
+    const authorize = createAuthorize({ decide: () => ({ effect: 'permit', rule: 'r', scope }) })
+    const route = aRoute({ optionalScope: scopeSet(['orders:list']) })
+    const token = aVerifiedToken({ scope: scopeSet(['orders:read', 'orders:list']) })
+    expect(authorize(anAdmittedRequest({ route }), token)).toMatchObject({
+      request: { value: { scope: ['orders:list', 'orders:read'] } },
+    })
+    scope = scopeSet(['orders:read'])
+    expect(authorize(anAdmittedRequest({ route }), token)).toMatchObject({
+      request: { value: { scope: ['orders:read'] } },
+    })
+  })
+})
