@@ -2,5 +2,5 @@
 import { enableCompileCache } from 'node:module'
 
 enableCompileCache()
-const { runCommand } = await import('./cli/command.ts')
+const { runCommand } = await import('./cli/dispatch.ts')
 process.exitCode = await runCommand(process.argv.slice(2), process)

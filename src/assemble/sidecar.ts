@@ -1,24 +1,26 @@
-import { createHash } from 'node:crypto'
 import type { Server } from 'node:http'
-import { ServerResponse } from 'node:http'
+import { isDeepStrictEqual } from 'node:util'
 import { type Clock, systemClock } from '../base/clock.ts'
-import { createLineWriter, type LineWriter } from '../base/line-writer.ts'
 import { closeServer, listen } from '../base/listen.ts'
 import type { Log } from '../base/log.ts'
 import type { SidecarConfig } from '../config/sidecar-config.ts'
 import { createFrontServer } from '../hop/accept/front-server.ts'
-import type { Refusal } from '../model/refusal.ts'
-import { type AdminServer, startAdminServer } from './admin-server.ts'
-import { type AssembledHop, assembleHop } from './hop.ts'
-import { assembleRecord, type AssembledRecord } from './record.ts'
+import { startAdminServer } from './admin-server.ts'
+import { assembleHop } from './hop.ts'
+import { assembleRecord, type RecordDependencies } from './record.ts'
+import { urlOf } from './url-of.ts'
 
 /** A running sidecar. */
 export interface Sidecar {
   /** Where requests go, such as `http://127.0.0.1:8080`. */
   readonly url: string
   readonly adminUrl: string
-  /** Swaps the whole configuration; answers why not, and then changes nothing. */
-  reload(config: SidecarConfig): Promise<string | undefined>
+  /**
+   * Swaps the whole configuration. A request sees the one or the other.
+   *
+   * @returns why not, and then nothing has changed; undefined when the new one runs
+   */
+  reload(config: SidecarConfig): string | undefined
   /** Notes for readiness that the configuration on disk is not the one that runs. */
   rejectReload(): void
   /** Opens the audit file again after it was rotated. */
@@ -27,59 +29,65 @@ export interface Sidecar {
   close(): Promise<void>
 }
 
-export interface SidecarDependencies {
+export interface SidecarDependencies extends RecordDependencies {
   readonly log: Log
   readonly clock?: Clock
-  /** Where audit lines go instead of what the configuration says. */
-  readonly auditWriter?: LineWriter
 }
 
-/** Parts of the configuration that sockets and files hold on to: they change with a restart only. */
+/** What sockets and files hold on to, and a reload therefore cannot change. */
 const fixedAtStart = ['service', 'listen', 'admin', 'limits', 'timeouts', 'audit'] as const
 
+/** While draining, connections that have become idle are closed this often. */
+const drainCheckMs = 50
+
 /** Starts a sidecar. Rejects when it cannot listen. */
-export async function startSidecar(config: SidecarConfig, deps: SidecarDependencies): Promise<Sidecar> {
-  const { log, clock = systemClock } = deps
-  const writer = deps.auditWriter ?? createLineWriter({ queue: config.audit.queue, ...fileOf(config) })
-  const record = assembleRecord(config, writer)
+export async function startSidecar(
+  config: SidecarConfig,
+  dependencies: SidecarDependencies,
+): Promise<Sidecar> {
+  const { log, clock = systemClock } = dependencies
+  const record = assembleRecord(config, dependencies)
   let current = assembleHop(config, { log, clock, record })
   let isDraining = false
   let isReloadRejected = false
 
   const server = createFrontServer(
-    {
-      headerBytes: config.limits.headerBytes,
-      connections: config.limits.connections,
-      requestsPerConnection: config.limits.requestsPerConnection,
-      headersMs: config.timeouts.headersMs,
-      keepAliveMs: config.timeouts.keepAliveMs,
-      bodyIdleMs: config.timeouts.bodyIdleMs,
-    },
+    { ...config.limits, ...config.timeouts },
     {
       onRequest(received, response, tunnel) {
         if (isDraining) response.shouldKeepAlive = false
         void current.hop(tunnel === undefined ? { received, response } : { received, response, tunnel })
       },
-      onUnreadable(socket, reason) {
-        current.refuseUnreadable(socket, reason)
-      },
+      onUnreadable: (socket, reason) => current.refuseUnreadable(socket, reason),
     },
   )
+  const readiness = (): { ready: boolean; reasons: string[] } => {
+    const reasons: string[] = []
+    if (!current.isWarm()) reasons.push('starting: no issuer keys yet')
+    if (isDraining) reasons.push('draining')
+    // A pod that still serves the last good configuration goes on serving; it says so without leaving the service.
+    const ready = reasons.length === 0
+    if (isReloadRejected) reasons.push('configuration: the last reload was rejected')
+    return { ready, reasons }
+  }
   const admin = await startAdminServer(config.admin, {
     log,
     metrics: record.metrics,
-    handlers: current.handlers,
-    isReady: () => readiness(current, isDraining, isReloadRejected),
+    isReady: readiness,
+    handlers: [request => current.tokenService?.(request) ?? Promise.resolve(undefined)],
   })
-  const address = await listen(server, config.listen)
+  const address = await listen(server, config.listen).catch(async (error: unknown) => {
+    await Promise.all([admin.close(), current.close(), record.close()])
+    throw error
+  })
   void current.warm()
 
   return {
     url: urlOf(address),
     adminUrl: urlOf(admin.address),
-    async reload(next) {
-      const fixed = fixedAtStart.find(part => !isSame(config[part], next[part]))
-      if (fixed !== undefined) return `${fixed} changes with a restart only`
+    reload(next) {
+      const fixed = fixedAtStart.find(part => !isDeepStrictEqual(config[part], next[part]))
+      if (fixed !== undefined) return `${fixed}: changes with a restart only`
       const before = current
       current = assembleHop(next, { log, clock, record })
       isReloadRejected = false
@@ -90,9 +98,7 @@ export async function startSidecar(config: SidecarConfig, deps: SidecarDependenc
     rejectReload() {
       isReloadRejected = true
     },
-    reopenFiles() {
-      writer.reopen()
-    },
+    reopenFiles: () => record.reopen(),
     async close() {
       isDraining = true
       await drain(server, config.timeouts.drainMs)
@@ -101,4 +107,10 @@ export async function startSidecar(config: SidecarConfig, deps: SidecarDependenc
       await record.close()
     },
   }
+}
+
+async function drain(server: Server, graceMs: number): Promise<void> {
+  const idle = setInterval(() => server.closeIdleConnections(), drainCheckMs)
+  await closeServer(server, graceMs)
+  clearInterval(idle)
 }

@@ -11,7 +11,9 @@ const bytesPerId = 8
  * (§6.2 method 1, a counter that starts at random). Randomness is drawn in blocks, so that an id costs a fraction of
  * a microsecond; 62 bits of each are random.
  */
-export function createEventIds(fill: (pool: Buffer) => Buffer = randomFillSync): (now: EpochSeconds) => string {
+export function createEventIds(
+  fill: (pool: Buffer) => Buffer = randomFillSync,
+): (now: EpochSeconds) => string {
   const pool = Buffer.allocUnsafe(poolBytes)
   let poolHex = ''
   let used = poolBytes

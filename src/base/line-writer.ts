@@ -6,7 +6,7 @@ export interface LineWriterOptions {
   readonly file?: string | undefined
   /** How many lines may wait to be written. */
   readonly queue: number
-  /** Called with the number of lines that were not and will not be written. */
+  /** Called with the number of lines that were accepted and, when closing, could not be written. */
   onLost?(count: number): void
   /** Called when writing begins to fail, with the system's code (`ENOSPC`, `EPIPE`, …), once until it works again. */
   onFailing?(code: string): void
@@ -19,14 +19,14 @@ export interface LineWriter {
   /**
    * Queues one line, which must hold no line end.
    *
-   * @returns false when the queue is full or closed: the line is lost, and counted
+   * @returns false when the queue is full or closed: the line is lost
    */
   write(line: string): boolean
   /** False while the next line could be lost: the queue is full, or writing fails. */
   isAccepting(): boolean
   /** Opens the file again, for a rotation that announces itself (SIGHUP). Does nothing on standard output. */
   reopen(): void
-  /** Writes what is queued, for at most three seconds; what is left then is lost, and counted. */
+  /** Writes what is queued, for at most three seconds; what is left then is lost, and told to `onLost`. */
   close(): Promise<void>
 }
 
@@ -87,10 +87,7 @@ export class BatchingLineWriter implements LineWriter {
   }
 
   write(line: string): boolean {
-    if (this.#isClosing || this.#waiting >= this.#options.queue) {
-      this.#options.onLost?.(1)
-      return false
-    }
+    if (this.#isClosing || this.#waiting >= this.#options.queue) return false
     this.#waiting++
     const last = this.#batches[this.#batches.length - 1]
     if (last === undefined || last.text.length >= batchChars) {

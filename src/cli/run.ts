@@ -39,9 +39,9 @@ export const run: Command = async (args, output) => {
     sts: loaded.value.sts?.issuer,
   })
 
-  const reload = async (): Promise<void> => {
+  const reload = (): void => {
     const next = loadSidecarConfig(file)
-    const rejected = next.ok ? await sidecar.reload(next.value) : formatProblems(next.error).trim()
+    const rejected = next.ok ? sidecar.reload(next.value) : formatProblems(next.error).trim()
     channels.reload.publish({ outcome: rejected === undefined ? 'applied' : 'rejected' })
     if (rejected === undefined) {
       log.info('configuration applied', { file })
@@ -50,10 +50,10 @@ export const run: Command = async (args, output) => {
       log.error('configuration rejected, the last good one goes on', { file, problems: rejected.split('\n') })
     }
   }
-  const watcher = watchConfig(file, () => void reload())
+  const watcher = watchConfig(file, reload)
   process.on('SIGHUP', () => {
     sidecar.reopenFiles()
-    void reload()
+    reload()
   })
   const signal = await terminationSignal()
   log.info('draining', { signal })

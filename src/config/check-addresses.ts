@@ -9,7 +9,7 @@ export function checkAdminAddress(
   report: Report,
 ): void {
   if (listen === undefined || admin === undefined || listen.port === 0 || listen.port !== admin.port) return
-  if (!overlaps(listen.host, admin.host)) return
+  if (!collides(listen.host, admin.host)) return
   report.add({ path: ['admin'], found: 'the port of listen', expected: 'another port' })
 }
 
@@ -24,20 +24,24 @@ export function checkNotOwnAddress(
   const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
   const host = url.hostname.replace(/^\[|\]$/g, '')
   for (const address of own) {
-    if (address?.port !== port || !overlaps(host, address.host)) continue
+    if (address?.port !== port || !reaches(host, address.host)) continue
     report.add({ path, found: 'an address that this sidecar itself listens on', expected: 'another server' })
     return
   }
 }
 
-/** Whether a connection to one host can reach a listener on the other; any address of this machine reaches a wildcard. */
-function overlaps(a: string, b: string): boolean {
-  if (a === b || (isLoopback(a) && isLoopback(b))) return true
-  return (isWildcard(a) && isLocal(b)) || (isWildcard(b) && isLocal(a))
+/** Whether two listeners on the same port get in each other's way. */
+function collides(a: string, b: string): boolean {
+  return isWildcard(a) || isWildcard(b) || isSameHost(a, b)
 }
 
-function isLocal(host: string): boolean {
-  return isWildcard(host) || isLoopback(host) || /^[0-9.]+$|:/.test(host)
+/** Whether a connection to `host` surely reaches a listener on this machine. Other addresses may be other machines. */
+function reaches(host: string, listener: string): boolean {
+  return isSameHost(host, listener) || (isWildcard(listener) && (isWildcard(host) || isLoopback(host)))
+}
+
+function isSameHost(a: string, b: string): boolean {
+  return a === b || (a === 'localhost' && isLoopback(b)) || (b === 'localhost' && isLoopback(a))
 }
 
 function isWildcard(host: string): boolean {

@@ -108,16 +108,11 @@ class SourceWalk {
       const at = key.range?.[0] ?? offset
       if (!isScalar(key) || key.anchor !== undefined || typeof key.value !== 'string') {
         this.#refuse(at, path, 'a key that is not plain text')
-        continue
+      } else if (key.value === '__proto__') {
+        this.#refuse(at, path, 'the key __proto__')
+      } else {
+        map[key.value] = this.read(value, [...path, key.value], at, at)
       }
-      const entry = this.read(value, [...path, key.value], at, at)
-      // Not an assignment: a key named __proto__ must stay a key.
-      Object.defineProperty(map, key.value, {
-        value: entry,
-        enumerable: true,
-        writable: true,
-        configurable: true,
-      })
     }
     return map
   }

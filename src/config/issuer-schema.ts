@@ -56,6 +56,8 @@ export const publicKeySet = z
   })
   .meta({ title: 'a JWK set of public keys' })
 
+export type PublicKeySet = z.output<typeof publicKeySet>
+
 const keySource = z
   .strictObject({
     jwks_uri: strictUrl('an https: URL', { schemes: webSchemes, path: true, query: true })

@@ -72,6 +72,8 @@ export const auditSchema = z.strictObject({
     ),
 })
 
+export type AuditInput = z.output<typeof auditSchema>
+
 /** `forwarded` of a sidecar. */
 export const forwardedSchema = z.strictObject({
   trusted_proxies: z

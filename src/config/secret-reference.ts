@@ -23,6 +23,9 @@ export interface SecretPlace {
   readonly kind: 'secret' | 'redis'
 }
 
+/** The secret of a path that was opened. */
+export type OpenSecrets = (path: DocumentPath) => Secret
+
 /**
  * Opens every secret reference of a document and reports those that hold a literal or nothing. It looks at the raw
  * document, so that a literal secret is found even where the rest is wrong.
@@ -34,7 +37,7 @@ export function openSecrets(
   places: readonly SecretPlace[],
   files: FileReader,
   report: Report,
-): (path: DocumentPath) => Secret {
+): OpenSecrets {
   const opened = new Map<string, Secret>()
   for (const place of places) {
     for (const { path, value } of find(source.value, place.path)) {

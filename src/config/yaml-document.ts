@@ -32,15 +32,33 @@ export function parseYamlDocument(
       logLevel: 'silent',
       lineCounter,
     })
-    const faults = [...document.errors, ...document.warnings].map(({ code, pos }) => ({
+    const faults: YamlFault[] = [...document.errors, ...document.warnings].map(({ code, pos }) => ({
       offset: pos[0],
-      ...(faultsByCode[code] ?? { found: 'text that is not YAML' }),
+      ...(faultsByCode[code] ?? notYaml(text, pos[0])),
     }))
     if (document.directives.yaml.explicit === true) faults.push({ offset: 0, found: 'a %YAML directive' })
-    return faults.length > 0 ? fail(faults) : ok(document.contents as Node | null)
+    return faults.length > 0 ? fail(withoutEchoes(faults)) : ok(document.contents as Node | null)
   } catch {
     return fail([{ offset: 0, found: 'text that the YAML parser gave up on; it may be nested too deep' }])
   }
+}
+
+/** Where a line holds a reference without quotes inside braces, the reference is what broke it. */
+function notYaml(text: string, offset: number): Omit<YamlFault, 'offset'> {
+  const line = text.slice(text.lastIndexOf('\n', offset - 1) + 1, offset)
+  const isReference = /[{[].*[:,[]\s*\$\{/.test(line)
+  return {
+    found: notYamlText,
+    expected: isReference ? 'quotes around a ${ } inside { } or [ ]' : 'valid YAML',
+  }
+}
+
+const notYamlText = 'text that is not YAML'
+
+/** Where YAML ends being YAML, the parser complains about every token that follows; only the first one helps. */
+function withoutEchoes(faults: readonly YamlFault[]): readonly YamlFault[] {
+  const first = faults.findIndex(({ found }) => found === notYamlText)
+  return faults.filter(({ found }, index) => found !== notYamlText || index === first)
 }
 
 const faultsByCode: Partial<Record<ErrorCode, { readonly found: string; readonly expected?: string }>> = {

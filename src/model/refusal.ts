@@ -60,7 +60,6 @@ export const refusals = {
   'upstream.timeout': { status: 504, title: 'Upstream took too long' },
   'client.closed': { status: 499, title: 'Caller went away', close: true },
   'audit.unavailable': { status: 503, title: 'Cannot be recorded now', retry: true, alert: true },
-  'server.draining': { status: 503, title: 'Shutting down', retry: true, close: true },
   internal: { status: 500, title: 'Internal error', close: true, alert: true },
 } as const satisfies Record<string, RefusalAnswer>
 

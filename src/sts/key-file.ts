@@ -40,7 +40,7 @@ function readKeyFile(file: string): SigningKeys | undefined {
   try {
     const stat = fstatSync(descriptor)
     if (!stat.isFile()) throw new Error('it is not a file')
-    if ((stat.mode & 0o077) !== 0) {
+    if (isOpenToOthers(stat, process.getuid?.())) {
       throw new Error(`others may read or write it (mode ${(stat.mode & 0o777).toString(8)}, wanted 600)`)
     }
     if (stat.size > maxBytes) throw new Error('it is too large')
@@ -52,6 +52,18 @@ function readKeyFile(file: string): SigningKeys | undefined {
   } finally {
     closeSync(descriptor)
   }
+}
+
+/**
+ * Whether somebody but the process may read or write a file. What belongs to the process is for its owner alone. A file
+ * of another user, such as a mounted Kubernetes Secret, which is root's, may be readable by the group: it is through
+ * the group that the process reads it.
+ */
+export function isOpenToOthers(
+  file: { readonly mode: number; readonly uid: number },
+  ownUid: number | undefined,
+): boolean {
+  return (file.mode & (file.uid === ownUid ? 0o077 : 0o037)) !== 0
 }
 
 /** A link, unlike a rename, fails when the name is taken, so a file that another process made is never replaced. */

@@ -1,5 +1,6 @@
 import { sign } from 'node:crypto'
-import type { PublicSigningJwk, SigningKeys } from './signing-keys.ts'
+import { loadSigningKeys } from './key-file.ts'
+import { generateSigningKey, type PublicSigningJwk, type SigningKeys } from './signing-keys.ts'
 
 /** Signs the tokens that the service issues. */
 export interface Signer {
@@ -40,6 +41,16 @@ export function createSigner(keys: SigningKeys): Signer {
     },
     publicKeys: () => publicKeys,
   }
+}
+
+/**
+ * A signer with the keys of a file, which is made on first use; without a file, with a new key that ends with the
+ * process.
+ *
+ * @throws Error for a file that cannot be used, see `loadSigningKeys`
+ */
+export function openSigner(file: string | undefined): Signer {
+  return createSigner(file === undefined ? [generateSigningKey()] : loadSigningKeys(file))
 }
 
 function encode(value: unknown): string {

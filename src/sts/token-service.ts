@@ -7,11 +7,9 @@ import type { StsConfig } from '../config/sidecar-config.ts'
 import { createClientAuthentication } from './client-authentication.ts'
 import { endpointPaths } from './endpoint-paths.ts'
 import { createTokenExchangeGrant } from './grants/token-exchange.ts'
-import { loadSigningKeys } from './key-file.ts'
 import { authorizationServerMetadata } from './metadata.ts'
 import type { ReplayStore } from './replay-store.ts'
-import { createSigner } from './signer.ts'
-import { generateSigningKey } from './signing-keys.ts'
+import { openSigner, type Signer } from './signer.ts'
 import { createSubjectVerifier } from './subject-verifier.ts'
 import { createTokenEndpoint } from './token-endpoint.ts'
 import { methodNotAllowed } from './token-response.ts'
@@ -33,6 +31,8 @@ export interface TokenServiceDependencies {
   readonly client: HttpClient
   /** Remembers used client assertions; shared by all replicas. Not closed here. */
   readonly replay: ReplayStore
+  /** Signs instead of the keys that the configuration names, so that a reload can go on with the same keys. */
+  readonly signer?: Signer
   /** Gets one event for each token that is issued and each request that is refused. Must not throw or wait. */
   readonly record?: (event: TokenServiceEvent) => void
   /** False while an event could be lost: nothing is issued then. Absent: events may be lost. */
@@ -53,9 +53,7 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
   const paths = endpointPaths(config.issuer)
   const clients = new Map(config.clients.map(client => [client.id, client]))
   if (clients.size !== config.clients.length) throw new Error('token service: two clients have one id')
-  const signer = createSigner(
-    config.keys === undefined ? [generateSigningKey()] : loadSigningKeys(config.keys),
-  )
+  const signer = deps.signer ?? openSigner(config.keys)
   const subjects = createSubjectVerifier(config, signer, deps)
   const { issuer, maxTtlSeconds, maxActorDepth } = config
   const grants = [

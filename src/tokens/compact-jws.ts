@@ -27,8 +27,8 @@ export interface CompactJws extends JwsParts {
 }
 
 /**
- * Takes a compact JWS apart, before any cryptography. Only the one canonical spelling of three non-empty base64url
- * parts passes; five parts (an encrypted token) are refused unread, as are `crit` and `b64`, of which nothing is
+ * Takes a compact JWS apart, before any cryptography. Only the one canonical spelling of three base64url parts
+ * passes, of which the payload may be empty; five parts (an encrypted token) are refused unread, as are `crit` and `b64`, of which nothing is
  * understood here, and nested tokens (`cty`). Keys and addresses in the header (`jwk`, `jku`, `x5u`, `x5c`) are never
  * looked at: keys come from the issuer's configured source.
  *
@@ -40,9 +40,10 @@ export function readJwsParts(text: string, maxBytes: number): Result<JwsParts, s
   const [headerText = '', payloadText = '', signatureText = '', ...more] = text.split('.', 6)
   if (more.length === 2) return fail('five parts: encrypted tokens are not accepted')
   if (more.length > 0 || signatureText === '') return fail('not three parts')
-  for (const part of [headerText, payloadText, signatureText]) {
-    if (!isCanonicalBase64Url(part)) return fail('a part is empty or not canonical base64url')
-  }
+  if (payloadText !== '' && !isCanonicalBase64Url(payloadText))
+    return fail('the payload is not canonical base64url')
+  if (!isCanonicalBase64Url(headerText)) return fail('the header is not canonical base64url')
+  if (!isCanonicalBase64Url(signatureText)) return fail('the signature is not canonical base64url')
   const header = readHeader(Buffer.from(headerText, 'base64url'))
   if (!header.ok) return header
   return ok({

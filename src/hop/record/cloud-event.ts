@@ -1,5 +1,5 @@
-import { asciiJson } from '../../base/json-text.ts'
 import type { EpochSeconds } from '../../base/clock.ts'
+import { asciiJson } from '../../base/json-text.ts'
 import type { AuditEvent, InboundFacts, OutboundFacts } from '../../model/audit-event.ts'
 
 /**

@@ -39,13 +39,14 @@ export function nestActor(
   maxDepth: number,
 ): Result<Readonly<Record<string, unknown>>, TokenError> {
   const prior = token.claims['act']
-  if (prior === undefined) return ok({ sub: client.id, iss: client.issuer })
-  if (!isJsonObject(prior) || token.actor === undefined) {
+  const current = token.actor
+  if (prior !== undefined && (current === undefined || !isJsonObject(prior))) {
     return fail(tokenError('invalid_request', 'the subject token has an unreadable act claim'))
   }
-  const isSame = token.actor.subject === client.id && token.actor.issuer === client.issuer
-  if (actorDepth(token.actor) + (isSame ? 0 : 1) > maxDepth) {
+  const isSame = current?.subject === client.id && current.issuer === client.issuer
+  if (actorDepth(current) + (isSame ? 0 : 1) > maxDepth) {
     return fail(tokenError('invalid_request', 'the chain of actors is too deep'))
   }
+  if (prior === undefined) return ok({ sub: client.id, iss: client.issuer })
   return ok(isSame ? prior : { sub: client.id, iss: client.issuer, act: prior })
 }

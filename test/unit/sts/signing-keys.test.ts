@@ -77,9 +77,16 @@ describe('signing keys', () => {
   it('quotes nothing of a malformed text in the error', () => {
     const secret = String(good['d'])
     for (const text of [secret, `{"keys":[${secret}`, JSON.stringify({ keys: [{ ...good, kid: secret }] })]) {
-      expect(() => parseSigningKeys(text)).toThrow(
-        expect.not.objectContaining({ message: expect.stringContaining(secret.slice(0, 8)) }),
-      )
+      expect(messageOf(() => parseSigningKeys(text))).not.toContain(secret.slice(0, 8))
     }
   })
 })
+
+function messageOf(work: () => unknown): string {
+  try {
+    work()
+  } catch (cause) {
+    return String(cause)
+  }
+  throw new Error('nothing was thrown')
+}

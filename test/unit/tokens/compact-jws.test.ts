@@ -13,6 +13,8 @@ function withHeader(members: Record<string, unknown>): string {
   return compact(JSON.stringify({ ...header, ...members }))
 }
 
+const [h = '', p = ''] = withHeader({}).split('.')
+
 function errorOf(text: string): string | undefined {
   const read = readCompactJws(text, maxBytes)
   return read.ok ? undefined : read.error
@@ -40,7 +42,6 @@ describe('readCompactJws', () => {
     expect(readCompactJws(text, text.length - 1).ok).toBe(false)
   })
 
-  const [h = '', p = ''] = withHeader({}).split('.')
   it.each([
     ['empty', ''],
     ['one part', h],
@@ -143,5 +144,10 @@ describe('readJwsParts', () => {
   it('does not look into the payload', () => {
     const read = readJwsParts(compact(JSON.stringify(header), 'not json'), maxBytes)
     expect(read.ok && read.value.payload.toString()).toBe('not json')
+  })
+
+  it('allows an empty payload, which is no JWT', () => {
+    expect(readJwsParts(`${h}..AAAA`, maxBytes).ok).toBe(true)
+    expect(readCompactJws(`${h}..AAAA`, maxBytes).ok).toBe(false)
   })
 })

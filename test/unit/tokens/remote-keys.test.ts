@@ -209,6 +209,7 @@ describe('RemoteKeys', () => {
     const answer = Promise.withResolvers<FakeAnswer>()
     const { keys, client, advance } = setUp(answer.promise)
     const looking = keys.find('ES256', 'old')
+    await advance(0)
     keys.close()
     expect(client.requests[0]?.signal?.aborted).toBe(true)
     answer.resolve(publish(old))

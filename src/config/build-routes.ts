@@ -1,0 +1,34 @@
+import type { Route, RouteMatch } from '../model/route.ts'
+import { emptyScope } from '../oauth/scope-set.ts'
+import { tokenType } from '../oauth/token-type.ts'
+import { routeId } from './check-routes.ts'
+import type { RouteInput } from './route-schema.ts'
+
+/** Turns validated `routes` into routes. */
+export function buildRoutes(routes: readonly RouteInput[]): readonly Route[] {
+  return routes.map(input => {
+    const match: RouteMatch = {
+      path: input.path,
+      ...(input.host !== undefined && { host: input.host }),
+      ...(input.methods !== undefined && { methods: [...new Set(input.methods)] }),
+    }
+    const id = routeId(input)
+    const { websocket, audience } = input
+    if (audience === undefined) return { kind: 'public', id, match, websocket }
+    return {
+      kind: 'protected',
+      id,
+      match,
+      websocket,
+      audience,
+      scope: input.scope ?? emptyScope,
+      optionalScope: input.optional_scope ?? emptyScope,
+      requestedTokenType: input.requested_token_type ?? tokenType.accessToken,
+      privileged: input.privileged ?? false,
+      ...(input.clients !== undefined && { clients: input.clients }),
+      ...(input.allow !== undefined && { allow: input.allow }),
+      ...(input.resource !== undefined && { resource: input.resource }),
+      ...(input.ttl !== undefined && { ttlSeconds: input.ttl }),
+    }
+  })
+}

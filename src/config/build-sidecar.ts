@@ -1,0 +1,62 @@
+import { buildAudit } from './build-audit.ts'
+import { buildExchange } from './build-exchange.ts'
+import { buildIssuers } from './build-issuers.ts'
+import { buildRoutes } from './build-routes.ts'
+import { buildSidecarSts } from './build-sts.ts'
+import type { OpenKeySets } from './key-set-file.ts'
+import { policyDigest } from './policy-digest.ts'
+import type { ConfigDocument } from './read-document.ts'
+import type { SidecarConfig } from './sidecar-config.ts'
+import type { SidecarInput } from './sidecar-schema.ts'
+
+/** Turns a document without problems into a configuration. */
+export function buildSidecar(
+  input: SidecarInput,
+  document: ConfigDocument<SidecarInput>,
+  keysAt: OpenKeySets,
+): SidecarConfig {
+  const { files, secretAt } = document
+  const { service, listen, admin, upstream, cache, limits, timeouts } = input
+  const issuers = buildIssuers(input.issuers, files)
+  const routes = buildRoutes(input.routes)
+  const sts = buildSidecarSts(input, issuers, routes, document, keysAt)
+  const exchange = buildExchange(input, sts, document)
+  return {
+    service,
+    listen,
+    admin,
+    upstream,
+    issuers,
+    exchange,
+    routes,
+    sts,
+    cache: {
+      redis: cache.redis === undefined ? undefined : secretAt(['cache', 'redis']),
+      prefix: cache.prefix,
+      timeoutMs: cache.timeout,
+      maxEntries: cache.max_entries,
+      maxBytes: cache.max_bytes,
+    },
+    limits: {
+      headerBytes: limits.headers,
+      headerCount: limits.header_count,
+      targetBytes: limits.target,
+      bodyBytes: limits.body,
+      tokenBytes: limits.token,
+      connections: limits.connections,
+      requestsPerConnection: limits.requests_per_connection,
+    },
+    timeouts: {
+      headersMs: timeouts.headers,
+      keepAliveMs: timeouts.keep_alive,
+      bodyIdleMs: timeouts.body_idle,
+      upstreamConnectMs: timeouts.upstream_connect,
+      upstreamHeadersMs: timeouts.upstream_headers,
+      websocketIdleMs: timeouts.websocket_idle,
+      drainMs: timeouts.drain,
+    },
+    audit: buildAudit(input.audit, files),
+    forwarded: { trustedProxies: input.forwarded.trusted_proxies },
+    policyDigest: policyDigest({ issuers, exchange, routes, sts }),
+  }
+}

@@ -1,0 +1,99 @@
+import { randomBytes } from 'node:crypto'
+import { Secret } from '../base/secret.ts'
+import type { Route } from '../model/route.ts'
+import { buildIssuers } from './build-issuers.ts'
+import type { FileReader } from './file-reader.ts'
+import type { OpenKeySets } from './key-set-file.ts'
+import type { OpenSecrets } from './secret-reference.ts'
+import type { IssuerRules, StsClient, StsConfig } from './sidecar-config.ts'
+import type { SidecarInput } from './sidecar-schema.ts'
+import { type StsClientInput, sidecarStsSchema } from './sts-schema.ts'
+
+/** Turns validated `sts.clients` into clients. */
+export function buildStsClients(
+  clients: readonly StsClientInput[],
+  secretAt: OpenSecrets,
+  keysAt: OpenKeySets,
+): readonly StsClient[] {
+  return clients.map((input, index) => {
+    const path = ['sts', 'clients', index]
+    const keys = input.jwks?.inline ?? (input.jwks && keysAt([...path, 'jwks', 'file']))
+    return {
+      id: input.id,
+      authentication:
+        keys === undefined
+          ? { kind: 'secret', secret: secretAt([...path, 'secret']) }
+          : { kind: 'private_key_jwt', jwks: keys },
+      accepts: input.accepts,
+      audiences: new Map(
+        Object.entries(input.audiences).map(([audience, { scope, ttl }]) => [
+          audience,
+          { scope, ttlSeconds: ttl },
+        ]),
+      ),
+    }
+  })
+}
+
+/** The token service inside a sidecar, unless `exchange` names a server; what `sts` leaves out follows from the rest. */
+export function buildSidecarSts(
+  { service, admin, exchange, sts }: SidecarInput,
+  ownIssuers: readonly IssuerRules[],
+  routes: readonly Route[],
+  lookup: { readonly files: Pick<FileReader, 'resolve'>; readonly secretAt: OpenSecrets },
+  keysAt: OpenKeySets,
+): StsConfig | undefined {
+  if (exchange.server !== undefined) return undefined
+  const { issuer, keys, max_ttl, max_actor_depth, issuers, clients } = sts ?? sidecarStsSchema.parse({})
+  return {
+    issuer: issuer ?? `http://127.0.0.1:${admin.port}`,
+    keys: keys === undefined ? undefined : lookup.files.resolve(keys),
+    maxTtlSeconds: max_ttl,
+    maxActorDepth: max_actor_depth,
+    issuers: issuers === undefined ? ownIssuers : buildIssuers(issuers, lookup.files),
+    clients: [
+      ownClient(service, ephemeralSecret(), ownIssuers, routes),
+      ...buildStsClients(clients, lookup.secretAt, keysAt),
+    ],
+  }
+}
+
+/**
+ * The sidecar as a client of the token service inside it: it may ask for what its routes need and for nothing else.
+ * An audience that several routes share lives as short as the shortest of them wants.
+ */
+function ownClient(
+  id: string,
+  secret: Secret,
+  issuers: readonly IssuerRules[],
+  routes: readonly Route[],
+): StsClient {
+  const audiences = new Map<string, { scope: readonly string[]; ttlSeconds: number | undefined }>()
+  for (const route of routes) {
+    if (route.kind === 'public') continue
+    const known = audiences.get(route.audience)
+    const scope = new Set([...(known?.scope ?? []), ...route.scope, ...route.optionalScope])
+    const ttls = [known?.ttlSeconds, route.ttlSeconds].filter(ttl => ttl !== undefined)
+    audiences.set(route.audience, {
+      scope: [...scope].sort(),
+      ttlSeconds: ttls.length === 0 ? undefined : Math.min(...ttls),
+    })
+  }
+  return {
+    id,
+    authentication: { kind: 'secret', secret },
+    accepts: [...new Set(issuers.flatMap(issuer => issuer.audience))],
+    audiences,
+  }
+}
+
+let ephemeral: Secret | undefined
+
+/**
+ * The secret between the sidecar and the token service inside it. It is made once in a process and nowhere written, so
+ * that a reload does not lock the sidecar out of its own token service.
+ */
+export function ephemeralSecret(): Secret {
+  ephemeral ??= new Secret(randomBytes(32).toString('base64url'))
+  return ephemeral
+}

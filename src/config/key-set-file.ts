@@ -1,0 +1,41 @@
+import type { DocumentPath } from './config-problem.ts'
+import type { FileReader } from './file-reader.ts'
+import { type PublicKeySet, publicKeySet } from './issuer-schema.ts'
+import type { Report } from './report.ts'
+import type { StsClientInput } from './sts-schema.ts'
+
+/** The key set of a path that was opened. */
+export type OpenKeySets = (path: DocumentPath) => PublicKeySet
+
+/** Reads the JWK sets that `sts.clients` name and reports those that are none. */
+export function openKeySets(
+  clients: readonly StsClientInput[],
+  files: FileReader,
+  report: Report,
+): OpenKeySets {
+  const opened = new Map<string, PublicKeySet>()
+  for (const [index, { jwks }] of clients.entries()) {
+    if (jwks?.file === undefined) continue
+    const path = ['sts', 'clients', index, 'jwks', 'file']
+    const text = files.read(jwks.file)
+    const keys = text.ok ? publicKeySet.safeParse(parseJson(text.value)) : undefined
+    if (keys?.success === true) opened.set(JSON.stringify(path), keys.data)
+    else {
+      const wrong = text.ok ? 'does not hold one' : text.error
+      report.add({ path, found: `a file that ${wrong}`, expected: 'a JWK set of public keys' })
+    }
+  }
+  return path => {
+    const keys = opened.get(JSON.stringify(path))
+    if (keys === undefined) throw new Error('a key set is used that was never opened')
+    return keys
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,47 @@
+import { fail, ok, type Result } from '../base/result.ts'
+import { buildAudit } from './build-audit.ts'
+import { buildIssuers } from './build-issuers.ts'
+import { buildStsClients } from './build-sts.ts'
+import { checkAdminAddress } from './check-addresses.ts'
+import type { ConfigProblem } from './config-problem.ts'
+import { deepFreeze } from './freeze.ts'
+import type { HubConfig } from './hub-config.ts'
+import { hubSchema } from './hub-schema.ts'
+import { openKeySets } from './key-set-file.ts'
+import { type ParseOptions, readDocument } from './read-document.ts'
+
+const secretPlaces = [
+  { path: ['redis'], kind: 'redis' },
+  { path: ['sts', 'clients', '*', 'secret'], kind: 'secret' },
+] as const
+
+/** Turns the text of a hub's configuration into a frozen configuration, or into everything that is wrong with it. */
+export function parseHubConfig(
+  text: string,
+  options: ParseOptions,
+): Result<HubConfig, readonly ConfigProblem[]> {
+  const read = readDocument(text, hubSchema, secretPlaces, options)
+  if (!read.ok) return read
+  const { input, parts, files, report, secretAt } = read.value
+  checkAdminAddress(parts.listen, parts.admin, report)
+  const keysAt = openKeySets(parts.sts?.clients ?? [], files, report)
+  const problems = report.problems()
+  if (problems.length > 0 || input === undefined) return fail(problems)
+  const { listen, admin, audit, redis, sts } = input
+  return ok(
+    deepFreeze({
+      listen,
+      admin,
+      redis: redis === undefined ? undefined : secretAt(['redis']),
+      audit: buildAudit(audit, files),
+      sts: {
+        issuer: sts.issuer,
+        keys: sts.keys === undefined ? undefined : files.resolve(sts.keys),
+        maxTtlSeconds: sts.max_ttl,
+        maxActorDepth: sts.max_actor_depth,
+        issuers: buildIssuers(sts.issuers, files),
+        clients: buildStsClients(sts.clients, secretAt, keysAt),
+      },
+    }),
+  )
+}

@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto'
+import type { Route } from '../model/route.ts'
+import type { ClientCredentials, ExchangeConfig, IssuerRules, StsConfig } from './sidecar-config.ts'
+
+/** Everything in a configuration that decides who may do what. */
+export interface PolicyParts {
+  readonly issuers: readonly IssuerRules[]
+  readonly exchange: ExchangeConfig
+  readonly routes: readonly Route[]
+  readonly sts: StsConfig | undefined
+}
+
+/**
+ * Hex SHA-256 over the policy of a sidecar: the same for the same policy however it is written, another when anything
+ * that decides is different. Secrets and time limits of the exchange do not decide and are left out.
+ */
+export function policyDigest({ issuers, exchange, routes, sts }: PolicyParts): string {
+  const { server, client, actor, algorithms, plaintext } = exchange
+  const policy = {
+    version: 1,
+    issuers,
+    exchange: { server, client: withoutSecret(client), actor, algorithms, plaintext },
+    routes: routes.map(canonicalJson).sort(),
+    sts: sts && {
+      ...sts,
+      clients: sts.clients.map(({ id, authentication, accepts, audiences }) => ({
+        id,
+        authentication: authentication.kind === 'secret' ? { kind: 'secret' } : authentication,
+        accepts,
+        audiences,
+      })),
+    },
+  }
+  return createHash('sha256').update(canonicalJson(policy), 'utf8').digest('hex')
+}
+
+function withoutSecret(client: ClientCredentials): Readonly<Record<string, unknown>> {
+  if (client.authentication === 'private_key_jwt') return { ...client }
+  const { id, authentication } = client
+  return { id, authentication }
+}
+
+/** JSON with sorted keys; what is undefined is left out, a URL is its text, a map its entries as an object. */
+export function canonicalJson(value: unknown): string {
+  if (value instanceof URL) return JSON.stringify(value.href)
+  if (value instanceof Map) return canonicalJson(Object.fromEntries(value))
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null)
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`)
+  return `{${members.join(',')}}`
+}

@@ -1,0 +1,77 @@
+import { type LabelsOf, metricTable, type NameOf } from './metrics-table.ts'
+
+type HistogramName = NameOf<'histogram'>
+
+/** The counts of one histogram for one set of label values. */
+export class HistogramCell {
+  readonly #bounds: readonly number[]
+  readonly #counts: number[]
+  #sum = 0
+
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds
+    this.#counts = new Array<number>(bounds.length + 1).fill(0)
+  }
+
+  /** Counts one duration; what is no duration counts as zero. */
+  observe(seconds: number): void {
+    const value = seconds > 0 ? seconds : 0
+    const bounds = this.#bounds
+    let i = 0
+    while (i < bounds.length && value > (bounds[i] as number)) i++
+    this.#counts[i] = (this.#counts[i] as number) + 1
+    this.#sum += value
+  }
+
+  /** The samples in the text exposition format. */
+  format(name: string, labels: string): string {
+    const before = labels === '' ? '' : `${labels},`
+    let text = ''
+    let total = 0
+    for (const [i, count] of this.#counts.entries()) {
+      total += count
+      text += `${name}_bucket{${before}le="${this.#bounds[i] ?? '+Inf'}"} ${total}\n`
+    }
+    const set = labels === '' ? '' : `{${labels}}`
+    return `${text}${name}_sum${set} ${this.#sum}\n${name}_count${set} ${total}\n`
+  }
+}
+
+/**
+ * A histogram whose cells are found once and then counted in directly. prom-client's costs half a microsecond for
+ * each observation, since it puts the labels together anew, and a hop makes up to eight.
+ */
+export class Histogram<N extends HistogramName> {
+  readonly #name: N
+  readonly #cells = new Map<string, HistogramCell>()
+
+  constructor(name: N) {
+    this.#name = name
+  }
+
+  /** The cell for these label values, the same for the same values. */
+  cell(labels: LabelsOf<N>): HistogramCell {
+    const names: readonly string[] = metricTable[this.#name].labels
+    const values: Readonly<Record<string, string>> = labels
+    const key = names.map(name => `${name}="${escapeLabel(values[name] ?? '')}"`).join(',')
+    let cell = this.#cells.get(key)
+    if (cell === undefined) {
+      cell = new HistogramCell(metricTable[this.#name].buckets)
+      this.#cells.set(key, cell)
+    }
+    return cell
+  }
+
+  /** Help, type and samples in the text exposition format, with a line end. */
+  format(): string {
+    let text = `# HELP ${this.#name} ${metricTable[this.#name].help}\n# TYPE ${this.#name} histogram\n`
+    for (const [labels, cell] of this.#cells) text += cell.format(this.#name, labels)
+    return text
+  }
+}
+
+const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '"': '\\"', '\n': '\\n' }
+
+function escapeLabel(value: string): string {
+  return value.replace(/[\\"\n]/g, character => escapes[character] ?? '')
+}

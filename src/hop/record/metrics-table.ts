@@ -1,0 +1,184 @@
+/** What a metric means, for the exposition and for `docs/metrics.md`. */
+export interface MetricRow {
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly help: string
+  readonly labels: readonly string[]
+  /** Upper bounds in seconds, of a histogram. */
+  readonly buckets?: readonly number[]
+}
+
+const requestBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+const stageBuckets = [
+  0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10,
+]
+const pauseBuckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1]
+
+/**
+ * Every metric, in the order of the documentation. Label values come from the configuration or from closed lists,
+ * never from a request, so that no caller can make the list of series grow.
+ */
+export const metricTable = {
+  hopgate_hops_total: {
+    type: 'counter',
+    help: 'Requests that ended, by outcome. Route and refusal are none where there is none.',
+    labels: ['route', 'outcome', 'refusal', 'status_class'],
+  },
+  hopgate_hop_duration_seconds: {
+    type: 'histogram',
+    help: 'From the arrival of a request to the end of its answer.',
+    labels: ['route', 'outcome'],
+    buckets: requestBuckets,
+  },
+  hopgate_stage_duration_seconds: {
+    type: 'histogram',
+    help: 'Time in one stage of a hop; forward includes the upstream.',
+    labels: ['stage'],
+    buckets: stageBuckets,
+  },
+  hopgate_upstream_duration_seconds: {
+    type: 'histogram',
+    help: "From the first byte sent upstream to the response's headers.",
+    labels: ['route'],
+    buckets: requestBuckets,
+  },
+  hopgate_request_body_bytes_total: {
+    type: 'counter',
+    help: 'Body bytes forwarded to the upstream.',
+    labels: ['route'],
+  },
+  hopgate_response_body_bytes_total: {
+    type: 'counter',
+    help: 'Body bytes forwarded to callers.',
+    labels: ['route'],
+  },
+  hopgate_broken_responses_total: {
+    type: 'counter',
+    help: 'Responses that broke off after their headers.',
+    labels: ['route'],
+  },
+  hopgate_hops_in_flight: {
+    type: 'gauge',
+    help: 'Requests under way.',
+    labels: [],
+  },
+  hopgate_exchanges_total: {
+    type: 'counter',
+    help: 'Issued tokens used, by where they came from: issued, joined (shared an exchange under way), memory or redis.',
+    labels: ['audience', 'source'],
+  },
+  hopgate_token_endpoint_duration_seconds: {
+    type: 'histogram',
+    help: 'Calls to the token endpoint: ok, rejected, malformed or unavailable.',
+    labels: ['outcome'],
+    buckets: requestBuckets,
+  },
+  hopgate_breaker_state: {
+    type: 'gauge',
+    help: "1 for the state that the token endpoint's circuit breaker is in: closed, half-open or open.",
+    labels: ['state'],
+  },
+  hopgate_token_service_answers_total: {
+    type: 'counter',
+    help: 'Token requests that the own token service answered; error is the OAuth error code, or none.',
+    labels: ['kind', 'error'],
+  },
+  hopgate_key_set_fetches_total: {
+    type: 'counter',
+    help: "Loads of an issuer's keys: ok or failed.",
+    labels: ['issuer', 'outcome'],
+  },
+  hopgate_redis_up: {
+    type: 'gauge',
+    help: 'Whether Redis answers. Absent until it is first used.',
+    labels: [],
+  },
+  hopgate_cache_rejected_total: {
+    type: 'counter',
+    help: 'Entries in Redis that did not open: somebody else wrote them, or they were damaged.',
+    labels: ['reason'],
+  },
+  hopgate_audit_accepting: {
+    type: 'gauge',
+    help: 'Whether the audit trail takes events: 0 while the next one could be lost.',
+    labels: [],
+  },
+  hopgate_audit_lost_total: {
+    type: 'counter',
+    help: 'Audit events that could not be kept.',
+    labels: [],
+  },
+  hopgate_config_reloads_total: {
+    type: 'counter',
+    help: 'Times that the configuration was read again: applied or rejected.',
+    labels: ['outcome'],
+  },
+  hopgate_config_last_reload_successful: {
+    type: 'gauge',
+    help: 'Whether the configuration on disk is the one that runs.',
+    labels: [],
+  },
+  hopgate_config_applied_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When the configuration that runs was applied.',
+    labels: [],
+  },
+  hopgate_build_info: {
+    type: 'gauge',
+    help: '1, with the versions of Hopgate and Node.js.',
+    labels: ['version', 'node'],
+  },
+  process_cpu_seconds_total: {
+    type: 'counter',
+    help: 'CPU time used, user and system.',
+    labels: [],
+  },
+  process_resident_memory_bytes: { type: 'gauge', help: 'Memory in RAM.', labels: [] },
+  process_start_time_seconds: { type: 'gauge', help: 'When the process started.', labels: [] },
+  process_open_fds: { type: 'gauge', help: 'Open file descriptors. Linux only.', labels: [] },
+  process_max_fds: { type: 'gauge', help: 'Limit of open file descriptors. Linux only.', labels: [] },
+  nodejs_heap_size_total_bytes: { type: 'gauge', help: 'Size of the JavaScript heap.', labels: [] },
+  nodejs_heap_size_used_bytes: { type: 'gauge', help: 'Used part of the JavaScript heap.', labels: [] },
+  nodejs_external_memory_bytes: {
+    type: 'gauge',
+    help: 'Memory outside the heap that JavaScript objects hold, such as buffers.',
+    labels: [],
+  },
+  nodejs_eventloop_active_seconds_total: {
+    type: 'counter',
+    help: 'Time in which the event loop did not wait; its rate is the share of one core that is in use.',
+    labels: [],
+  },
+  nodejs_eventloop_lag_p50_seconds: {
+    type: 'gauge',
+    help: 'Median delay of the event loop since the last scrape.',
+    labels: [],
+  },
+  nodejs_eventloop_lag_p99_seconds: {
+    type: 'gauge',
+    help: '99th percentile of the delay of the event loop since the last scrape.',
+    labels: [],
+  },
+  nodejs_eventloop_lag_max_seconds: {
+    type: 'gauge',
+    help: 'Longest delay of the event loop since the last scrape.',
+    labels: [],
+  },
+  nodejs_gc_duration_seconds: {
+    type: 'histogram',
+    help: 'Pauses for garbage collection: minor, major, incremental or weakcb.',
+    labels: ['kind'],
+    buckets: pauseBuckets,
+  },
+} as const satisfies Record<string, MetricRow>
+
+export type MetricName = keyof typeof metricTable
+
+/** The names of one type. */
+export type NameOf<T extends MetricRow['type']> = {
+  [N in MetricName]: (typeof metricTable)[N]['type'] extends T ? N : never
+}[MetricName]
+
+/** A metric's label values, by name. */
+export type LabelsOf<N extends MetricName> = Readonly<
+  Record<(typeof metricTable)[N]['labels'][number], string>
+>

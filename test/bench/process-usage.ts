@@ -1,0 +1,37 @@
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+
+const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
+
+/** What the kernel has accounted to a process and its children so far. */
+export interface ProcessUsage {
+  readonly cpuMicroseconds: number
+  readonly rssBytes: number
+}
+
+/** Reads a process's CPU time, user and system, and its resident memory; with its children, such as worker processes. */
+export function readUsage(pid: number): ProcessUsage {
+  const own = readOne(pid)
+  return childrenOf(pid).map(readUsage).reduce(add, own)
+}
+
+function readOne(pid: number): ProcessUsage {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  // The command name may hold spaces and brackets: fields are counted from the last bracket.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const ticks = Number(fields[11]) + Number(fields[12])
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  const rssKilobytes = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0)
+  return { cpuMicroseconds: (ticks / ticksPerSecond) * 1e6, rssBytes: rssKilobytes * 1024 }
+}
+
+function childrenOf(pid: number): number[] {
+  return readdirSync(`/proc/${pid}/task`)
+    .flatMap(task => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' '))
+    .filter(text => text !== '')
+    .map(Number)
+}
+
+function add(a: ProcessUsage, b: ProcessUsage): ProcessUsage {
+  return { cpuMicroseconds: a.cpuMicroseconds + b.cpuMicroseconds, rssBytes: a.rssBytes + b.rssBytes }
+}

@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest'
+import type { StsClient } from '../../../../src/config/sidecar-config.ts'
+import { tokenType } from '../../../../src/oauth/token-type.ts'
+import {
+  chooseTarget,
+  exchangeTargets,
+  readExchangeParameters,
+} from '../../../../src/sts/grants/exchange-parameters.ts'
+import type { TokenForm } from '../../../../src/sts/token-form.ts'
+
+const required = { subject_token: 'x', subject_token_type: tokenType.accessToken }
+
+function form(parameters: Record<string, string>, repeated: Record<string, string[]> = {}): TokenForm {
+  return { one: name => parameters[name], all: name => repeated[name] ?? [] }
+}
+
+describe('exchange parameters', () => {
+  it('are the subject token, what is wanted, and the scope that was asked for', () => {
+    const read = readExchangeParameters(
+      form({ ...required, scope: 'b a', requested_token_type: tokenType.jwt }),
+    )
+    expect(read).toEqual({
+      ok: true,
+      value: { subjectToken: 'x', issuedTokenType: tokenType.jwt, scope: ['a', 'b'] },
+    })
+  })
+
+  it('tell a scope that was left out from one that was asked for', () => {
+    const read = readExchangeParameters(form(required))
+    expect(read).toMatchObject({ value: { scope: undefined, issuedTokenType: tokenType.accessToken } })
+  })
+})
+
+const client: StsClient = {
+  id: 'orders',
+  authentication: { kind: 'private_key_jwt', jwks: { keys: [] } },
+  accepts: [],
+  audiences: new Map(
+    ['orders-api', 'https://api.example.com/v1', 'https://api.example.com/a/../b'].map(name => [
+      name,
+      { scope: ['b', 'a'], ttlSeconds: 30 },
+    ]),
+  ),
+}
+const targets = exchangeTargets(client)
+
+function choose(audience: string[], resource: string[] = []) {
+  const chosen = chooseTarget(form({}, { audience, resource }), targets)
+  return chosen.ok ? chosen.value.audience : chosen.error.code
+}
+
+describe('the target of an exchange', () => {
+  it('is an audience that the client may ask for, with its scopes and life', () => {
+    expect(chooseTarget(form({}, { audience: ['orders-api'] }), targets)).toEqual({
+      ok: true,
+      value: { audience: 'orders-api', scope: ['a', 'b'], ttlSeconds: 30 },
+    })
+  })
+
+  it('may be named as a resource, or as both at once', () => {
+    const name = 'https://api.example.com/v1'
+    expect([choose([], [name]), choose([name], [name]), choose([name, name])]).toEqual([name, name, name])
+  })
+
+  it.each([
+    ['none', [], []],
+    ['an audience of nobody', ['ledger'], []],
+    ['an inherited name', ['constructor'], []],
+    ['a name in another case', ['Orders-API'], []],
+    ['a name with a slash more', ['https://api.example.com/v1/'], []],
+    ['two audiences', ['orders-api', 'https://api.example.com/v1'], []],
+    ['an allowed audience and another resource', ['orders-api'], ['https://api.example.com/v1']],
+    ['a resource that is no URI', [], ['orders-api']],
+    ['a relative resource', [], ['/v1']],
+    ['a resource without scheme', [], ['//api.example.com/v1']],
+    ['a resource with a fragment', [], ['https://api.example.com/v1#x']],
+    ['a resource with an empty fragment', [], ['https://api.example.com/v1#']],
+    ['a resource with dot segments, even if configured', [], ['https://api.example.com/a/../b']],
+    ['a resource with encoded dot segments', [], ['https://api.example.com/a/%2e%2E/v1']],
+    ['a malformed resource beside an allowed audience', ['orders-api'], ['/v1']],
+  ])('cannot be %s', (_, audience, resource) => {
+    expect(choose(audience, resource)).toBe('invalid_target')
+  })
+
+  it('cannot be configured with a scope that is none', () => {
+    const audiences = new Map([['x', { scope: ['a b'], ttlSeconds: undefined }]])
+    expect(() => exchangeTargets({ ...client, audiences })).toThrow(TypeError)
+  })
+})

@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest'
+import { scopeSet } from '../../../src/oauth/scope-set.ts'
+import { tokenType } from '../../../src/oauth/token-type.ts'
+import type { Issuance } from '../../../src/sts/grant.ts'
+import { issueToken } from '../../../src/sts/issue-token.ts'
+import { createSigner } from '../../../src/sts/signer.ts'
+import { generateSigningKey } from '../../../src/sts/signing-keys.ts'
+import { noFacts } from '../../../src/sts/token-service-event.ts'
+import { decodeClaims, decodeHeader } from '../../support/token-service.ts'
+
+const by = {
+  issuer: 'https://hub.example.com',
+  clientId: 'orders',
+  signer: createSigner([generateSigningKey()]),
+}
+
+function issue(issuance: Partial<Issuance> = {}, now = 1_000) {
+  const full: Issuance = {
+    subject: 'alice',
+    audience: 'orders-api',
+    scope: scopeSet(['b', 'a']),
+    actor: { sub: 'orders' },
+    claims: {},
+    notAfter: now + 300,
+    ttlSeconds: 60,
+    issuedTokenType: tokenType.accessToken,
+    facts: noFacts,
+    ...issuance,
+  }
+  const issued = issueToken(full, by, now)
+  if (!issued.ok) return { error: issued.error, claims: {}, token: undefined, header: {} }
+  const text = issued.value.value.expose()
+  return { error: undefined, token: issued.value, claims: decodeClaims(text), header: decodeHeader(text) }
+}
+
+describe('an issued token', () => {
+  it('is a JWT access token for one audience, with every claim that RFC 9068 requires', () => {
+    const { header, claims } = issue()
+    expect(header).toMatchObject({ typ: 'at+jwt', alg: 'ES256' })
+    expect(claims).toEqual({
+      iss: 'https://hub.example.com',
+      sub: 'alice',
+      aud: 'orders-api',
+      client_id: 'orders',
+      act: { sub: 'orders' },
+      scope: 'a b',
+      iat: 1_000,
+      exp: 1_060,
+      jti: expect.stringMatching(/^[\w-]{27}$/),
+    })
+  })
+
+  it('has no scope claim when nothing was granted', () => {
+    expect(issue({ scope: scopeSet([]) }).claims).not.toHaveProperty('scope')
+  })
+
+  it('never lives longer than the subject token', () => {
+    expect(issue({ notAfter: 1_030 }).claims).toMatchObject({ exp: 1_030 })
+  })
+
+  it('has whole seconds, and never says that more is left than there is', () => {
+    const { claims, token } = issue({ notAfter: 1_030.9 }, 1_000.7)
+    expect(claims).toMatchObject({ iat: 1_000, exp: 1_030 })
+    expect(token?.expiresInSeconds).toBe(29)
+  })
+
+  it.each([1_000.5, 1_000, 999, 1_001.9])('is not issued when the subject token ends at %d', notAfter => {
+    expect(issue({ notAfter }, 1_000.95).error?.code).toBe('invalid_request')
+  })
+
+  it('is not issued for a life that is no number', () => {
+    expect(issue({ notAfter: Number.NaN }).error?.code).toBe('invalid_request')
+    expect(issue({ ttlSeconds: 0 }).error?.code).toBe('invalid_request')
+  })
+
+  it('cannot have what the endpoint sets replaced by a grant', () => {
+    const claims = { iss: 'x', sub: 'x', aud: 'x', client_id: 'x', act: 'x', iat: 1, exp: 9e9, jti: 'x' }
+    expect(issue({ claims }).claims).toMatchObject({
+      iss: 'https://hub.example.com',
+      sub: 'alice',
+      exp: 1_060,
+    })
+  })
+
+  it('has an id of at least 128 bits that no other has', () => {
+    const ids = Array.from({ length: 100 }, () => issue().token?.tokenId ?? '')
+    expect(new Set(ids).size).toBe(100)
+    expect(ids.every(id => Buffer.from(id, 'base64url').length >= 16)).toBe(true)
+  })
+
+  it('does not print itself', () => {
+    const { token } = issue()
+    expect(JSON.stringify(token)).not.toContain('eyJ')
+  })
+})
