@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { appendedFile, type LineTarget, standardOutput, systemErrorCode } from './line-target.ts'
 
 export interface LineWriterOptions {
@@ -79,7 +78,7 @@ export class BatchingLineWriter implements LineWriter {
   #isClosing = false
   #closed: Promise<void> | undefined
   #abandoned = false
-  readonly #hurry = new AbortController()
+  #endPause: (() => void) | undefined
 
   constructor(target: LineTarget, options: LineWriterOptions) {
     this.#target = target
@@ -199,27 +198,36 @@ export class BatchingLineWriter implements LineWriter {
 
   /** Waits, longer at each attempt. Closing cuts a wait short, and afterwards waits are as short as the first. */
   async #pause(pause: { readonly first: number; readonly longest: number }, attempt: number): Promise<void> {
-    if (this.#isClosing) return delay(pause.first)
-    const ms = Math.min(pause.longest, pause.first * 2 ** Math.min(attempt, 16))
-    await delay(ms, undefined, { signal: this.#hurry.signal }).catch(() => {})
+    const longest = this.#isClosing ? pause.first : pause.longest
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, Math.min(longest, pause.first * 2 ** Math.min(attempt, 16)))
+    this.#endPause = resolve
+    await promise
+    clearTimeout(timer)
   }
 
   async #flushAndClose(): Promise<void> {
-    const deadline = setTimeout(() => {
-      this.#abandoned = true
-    }, closeTimeoutMs)
-    // A write that hangs is not waited for: its bytes may or may not arrive, and count as lost.
-    const stuck = delay(closeTimeoutMs + 2 * failurePauseMs.first, 'stuck' as const, { ref: false })
-    let end: 'stuck' | undefined
-    this.#hurry.abort()
-    while (this.#waiting > 0 && !this.#abandoned && end === undefined) {
-      end = (await Promise.race([this.#run(), stuck])) ?? undefined
+    const { promise: stuck, resolve: giveUp } = Promise.withResolvers<'stuck'>()
+    const timers = [
+      setTimeout(() => {
+        this.#abandoned = true
+      }, closeTimeoutMs),
+      // A write that hangs is not waited for: its bytes may or may not arrive, and count as lost.
+      setTimeout(giveUp, closeTimeoutMs + 2 * failurePauseMs.first, 'stuck'),
+    ]
+    this.#endPause?.()
+    let isStuck = false
+    while (this.#waiting > 0 && !this.#abandoned && !isStuck) {
+      isStuck = (await Promise.race([this.#run(), stuck])) === 'stuck'
     }
-    clearTimeout(deadline)
+    // A file that cannot be opened again is tried no more, though nothing waits for it.
+    this.#abandoned = true
+    if (!isStuck) isStuck = (await Promise.race([this.#draining, stuck])) === 'stuck'
+    for (const timer of timers) clearTimeout(timer)
+    clearTimeout(this.#timer)
     if (this.#waiting > 0) this.#options.onLost?.(this.#waiting)
     this.#waiting = 0
-    clearTimeout(this.#timer)
-    if (end !== 'stuck') this.#target.close()
+    if (!isStuck) this.#target.close()
   }
 }
 

@@ -1,10 +1,14 @@
+import { compileExpression } from '../policy/expression.ts'
 import { checkAdminAddress, checkNotOwnAddress } from './check-addresses.ts'
 import { checkRoutes } from './check-routes.ts'
-import type { ConfigDocument, ParseOptions } from './read-document.ts'
+import { quoteText } from './config-problem.ts'
+import type { ConfigDocument } from './read-document.ts'
+import type { Report } from './report.ts'
+import type { RouteInput } from './route-schema.ts'
 import type { SidecarInput } from './sidecar-schema.ts'
 
 /** Reports what no single key shows: routes, addresses and sections that contradict each other. */
-export function checkSidecar({ parts, report }: ConfigDocument<SidecarInput>, options: ParseOptions): void {
+export function checkSidecar({ parts, report }: ConfigDocument<SidecarInput>): void {
   const { service, listen, admin, upstream, issuers, exchange, routes = [], sts } = parts
   const server = exchange?.server
   checkAdminAddress(listen, admin, report)
@@ -16,15 +20,7 @@ export function checkSidecar({ parts, report }: ConfigDocument<SidecarInput>, op
     report,
   )
   checkRoutes(routes, report)
-  for (const [index, route] of routes.entries()) {
-    const wrong = route?.allow === undefined ? undefined : options.checkExpression?.(route.allow)
-    if (wrong === undefined) continue
-    report.add({
-      path: ['routes', index, 'allow'],
-      found: `an expression that does not compile (${wrong})`,
-      expected: 'a CEL expression',
-    })
-  }
+  checkExpressions(routes, report)
   if (issuers?.length === 0 && routes.some(route => route?.public === false)) {
     report.add({ path: ['issuers'], found: 'no issuer', expected: 'at least one, or public routes only' })
   }
@@ -43,5 +39,15 @@ export function checkSidecar({ parts, report }: ConfigDocument<SidecarInput>, op
     if (client.id !== service) continue
     const found = 'the sidecar itself, which is a client already'
     report.add({ path: ['sts', 'clients', index, 'id'], found, expected: 'another client' })
+  }
+}
+
+function checkExpressions(routes: readonly (RouteInput | undefined)[], report: Report): void {
+  for (const [index, route] of routes.entries()) {
+    const compiled = route?.allow === undefined ? undefined : compileExpression(route.allow)
+    if (compiled?.ok !== false) continue
+    const path = ['routes', index, 'allow']
+    const reason = report.isFromEnvironment(path) ? '' : ` (${quoteText(compiled.error)})`
+    report.add({ path, found: `an expression that does not compile${reason}`, expected: 'a CEL condition' })
   }
 }

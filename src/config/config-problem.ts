@@ -16,9 +16,9 @@ export interface ConfigProblem {
 /** A place in a document: keys and indexes from the root. */
 export type DocumentPath = readonly (string | number)[]
 
-/** Prints problems one a line: `FILE:LINE:COL: PATH: found …; expected …; did you mean "x"?`. */
+/** Prints problems, each on a line of its own: `FILE:LINE:COL: PATH: found …; expected …; did you mean "x"?`. */
 export function formatProblems(problems: readonly ConfigProblem[]): string {
-  return problems.map(formatProblem).join('\n')
+  return problems.map(problem => `${formatProblem(problem)}\n`).join('')
 }
 
 function formatProblem(problem: ConfigProblem): string {

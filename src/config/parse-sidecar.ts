@@ -22,7 +22,7 @@ export function parseSidecarConfig(
   const read = readDocument(text, sidecarSchema, secretPlaces, options)
   if (!read.ok) return read
   const { input, parts, files, report } = read.value
-  checkSidecar(read.value, options)
+  checkSidecar(read.value)
   const keysAt = openKeySets(parts.sts?.clients ?? [], files, report)
   const problems = report.problems()
   if (problems.length > 0 || input === undefined) return fail(problems)

@@ -15,8 +15,6 @@ export interface ParseOptions {
   /** For messages, and for the folder that other files are relative to. */
   readonly file: string
   readonly env?: Environment
-  /** Compiles a route's `allow`; the answer says what is wrong with it. Without it only the text is kept. */
-  readonly checkExpression?: (expression: string) => string | undefined
 }
 
 /** A document on its way to a configuration. */

@@ -40,19 +40,24 @@ export class Report {
     return typeof value === 'string' ? quoteText(value) : describeKind(value)
   }
 
+  /** Whether a value came from the environment, so that no message may quote it. */
+  isFromEnvironment(path: DocumentPath): boolean {
+    return (this.#source.substitution(path)?.variables.length ?? 0) > 0
+  }
+
   /** Every problem, in the order of the file. */
   problems(): readonly ConfigProblem[] {
     return this.#problems.toSorted(
-      (a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0) || 0,
+      (a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0),
     )
   }
 }
 
-/** Names the kind of a value, and the value itself where it is a number or a boolean. */
+/** Names the kind of a value. What stands in a wrong place may be a secret, so the value itself is not shown. */
 export function describeKind(value: unknown): string {
   if (value === undefined || value === null) return 'nothing'
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
   if (typeof value === 'object') return 'a mapping'
   if (typeof value === 'string') return value === '' ? 'empty text' : 'text'
-  return String(value)
+  return typeof value === 'boolean' ? String(value) : 'a number'
 }

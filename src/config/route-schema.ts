@@ -66,7 +66,9 @@ export const routeSchema = z
       .min(1)
       .optional()
       .meta({ title: 'a list of methods' })
-      .describe('Only these methods. Absent: any. `HEAD` is not implied by `GET`.'),
+      .describe(
+        'Only these methods; `GET` does not imply `HEAD`. Absent: `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE`, `OPTIONS`, `QUERY`.',
+      ),
     name: name.optional().describe('The name in audit, metrics and logs. Absent: methods, host and path.'),
     public: flag
       .prefault(false)
@@ -97,14 +99,10 @@ export const routeSchema = z
       .meta({ title: 'a CEL expression' })
       .describe('A CEL expression over `subject`, `actor`, `client`, `token`, `request` that must be true.'),
     ttl: durationSeconds('1s', '24h').optional().describe("Upper bound on the issued token's life here."),
-    requested_token_type: requestedTokenType
-      .optional()
-      .meta({ default: 'access_token' })
-      .describe('What to ask for.'),
+    requested_token_type: requestedTokenType.optional().describe('What to ask for. Absent: `access_token`.'),
     privileged: flag
       .optional()
-      .meta({ default: false })
-      .describe('Refuses while the audit event of the request could be lost.'),
+      .describe('Refuses while the audit event of the request could be lost. Absent: `false`.'),
     websocket: flag.prefault(false).describe('Lets `Upgrade: websocket` pass.'),
   })
   .superRefine((route, context) => {
@@ -118,7 +116,7 @@ export const routeSchema = z
       if (route[key] === undefined) continue
       addIssue(context, [key], {
         found: 'a key that means nothing on a public route',
-        expected: 'either',
+        expected: 'one without the other',
         at: 'key',
       })
     }

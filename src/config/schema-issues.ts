@@ -45,7 +45,7 @@ function complain(
     case 'invalid_type':
       return [{ path, found: describeKind(value), expected }]
     default:
-      return [{ path, found: typeof value === 'object' ? describeKind(value) : described, expected }]
+      return [{ path, found: typeof value === 'number' ? String(value) : describeKind(value), expected }]
   }
 }
 

@@ -45,11 +45,12 @@ export function parseYamlDocument(
 
 /** Where a line holds a reference without quotes inside braces, the reference is what broke it. */
 function notYaml(text: string, offset: number): Omit<YamlFault, 'offset'> {
-  const line = text.slice(text.lastIndexOf('\n', offset - 1) + 1, offset)
+  const end = text.indexOf('\n', offset)
+  const line = text.slice(text.lastIndexOf('\n', offset - 1) + 1, end < 0 ? undefined : end)
   const isReference = /[{[].*[:,[]\s*\$\{/.test(line)
   return {
     found: notYamlText,
-    expected: isReference ? 'quotes around a ${ } inside { } or [ ]' : 'valid YAML',
+    ...(isReference && { expected: 'quotes around references inside { } and [ ]' }),
   }
 }
 

@@ -16,6 +16,8 @@ import { Trail } from './trail.ts'
 
 /** The sixth stage, as far as a hop sees it. */
 export interface HopRecord {
+  /** A hop begins; exactly one `write` follows. */
+  begin(): void
   /** Whether a request on this route may go on: false while its event could be lost and must not be. */
   accepts(route: Route): boolean
   write(event: AuditEvent): void
@@ -45,6 +47,7 @@ export type Hop = (caller: Caller) => Promise<void>
 export function createHop(stages: Stages, clock: Clock, log: Log): Hop {
   return async caller => {
     const { received, response } = caller
+    stages.record.begin()
     const trail = new Trail(
       {
         method: received.method ?? '',

@@ -12,6 +12,7 @@ export type RefuseUnreadable = (socket: Socket, reason: Refusal) => void
 /** What Node's parser could not read never becomes a request, but leaves by the same door and is recorded as well. */
 export function createRefuseUnreadable(refuse: Refuse, record: HopRecord, clock: Clock): RefuseUnreadable {
   return (socket, reason) => {
+    record.begin()
     const trail = new Trail({ method: '', target: '', peer: socket.remoteAddress ?? 'unknown' }, clock)
     trail.refused(reason)
     const message = new IncomingMessage(socket)

@@ -1,6 +1,6 @@
 import { fail, ok, type Result } from '../base/result.ts'
 
-/** One segment of a pattern: this text byte for byte, or any one segment that is not empty. */
+/** One segment of a pattern: this text, with `%` escapes decoded, or any one segment that is not empty. */
 export type PathSegment =
   | { readonly kind: 'literal'; readonly text: string }
   | { readonly kind: 'parameter'; readonly name: string }
@@ -8,8 +8,8 @@ export type PathSegment =
 /**
  * A parsed path pattern: `/orders/{id}/**`.
  *
- * Literal segments are in canonical form, as request paths must be before they are compared: `%` escapes in upper
- * case, and none for characters that need none (RFC 3986 §6.2.2). A trailing slash is an empty last segment and
+ * Segments are compared with their `%` escapes decoded, once: upstream decodes them too, so that `/%61dmin` must be
+ * the route `/admin` and not `/{name}`. Case counts. A trailing slash is an empty last segment and
  * means itself: `/a/` is not `/a`. `**` stands only at the end and matches any rest, none included: `/a/**` matches
  * `/a`, `/a/` and `/a/b/c`. Which of two routes wins is in `route-order.ts`.
  */
@@ -20,8 +20,10 @@ export interface PathPattern {
   readonly rest: boolean
 }
 
-/** pchar of RFC 3986 §3.3 without `;` and `*`; escapes only for octets that are not unreserved. */
-const literalText = /^(?:[A-Za-z0-9\-._~!$&'()+,=:@]|%[0-9A-F]{2})*$/
+/** pchar of RFC 3986 §3.3 without `;` and `*`. */
+const literalText = /^(?:[A-Za-z0-9\-._~!$&'()+,=:@]|%[0-9A-Fa-f]{2})*$/
+/** What `accept` refuses in every request path: escapes that change its meaning, and ends that some upstream drops. */
+const unreachable = /%(?:[01]|23|25|2[EeFf]|3[BbFf]|5[Cc]|7[Ff])|\.$|%20$/
 const parameterName = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 /** Reads a pattern. The error is one sentence without a full stop, for the author of a configuration. */
@@ -43,7 +45,6 @@ export function parsePathPattern(text: string): Result<PathPattern, string> {
 
 function parseSegment(part: string, last: boolean): Result<PathSegment, string> {
   if (part === '' && !last) return fail('has an empty segment')
-  if (part === '.' || part === '..') return fail('has a . or .. segment, which no request path keeps')
   if (part.includes('*')) return fail('may use ** as its last segment only, and * nowhere')
   if (part.startsWith('{') && part.endsWith('}')) {
     const name = part.slice(1, -1)
@@ -52,20 +53,26 @@ function parseSegment(part: string, last: boolean): Result<PathSegment, string> 
   }
   if (/[{}]/.test(part)) return fail('has a {name} that is not a whole segment')
   if (/[?#]/.test(part)) return fail('has a query or a fragment')
-  if (!literalText.test(part)) {
-    return fail('has a character that a path cannot hold as it is; escapes are % and two upper-case digits')
-  }
-  for (const [written, hex] of part.matchAll(/%(..)/g)) {
-    const character = String.fromCharCode(Number.parseInt(hex ?? '', 16))
-    if (/[A-Za-z0-9\-._~]/.test(character)) return fail(`has ${written}, which is written ${character}`)
-    if (/[/\\\0]/.test(character)) return fail(`has ${written}, which no request path may hold`)
-  }
-  return ok(Object.freeze({ kind: 'literal', text: part }))
+  if (!literalText.test(part)) return fail('has a character that a path can hold only as a % escape, or ;')
+  if (unreachable.test(part)) return fail('has an escape or a last dot that no request path may have')
+  const text = decodeSegment(part)
+  if (text === undefined) return fail('has % escapes that are not UTF-8')
+  return ok(Object.freeze({ kind: 'literal', text }))
 }
 
-/** Whether a request path in canonical form, without query, belongs to the pattern. */
+/** Decodes the `%` escapes of one segment; undefined when they are not UTF-8. */
+export function decodeSegment(segment: string): string | undefined {
+  if (!segment.includes('%')) return segment
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a request path, without query, belongs to the pattern. */
 export function matchesPath(pattern: PathPattern, path: string): boolean {
-  const parts = path.slice(1).split('/')
+  const parts = path.slice(1).split('/').map(decodeSegment)
   const { segments, rest } = pattern
   if (parts.length < segments.length) return false
   if (parts.length > segments.length && !rest) return false

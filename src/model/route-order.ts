@@ -8,6 +8,18 @@ import {
 } from './path-pattern.ts'
 import type { RouteMatch } from './route.ts'
 
+/** Methods that a route takes when it names none. Others, such as those of WebDAV, must be named. */
+export const usualMethods: readonly string[] = [
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'PATCH',
+  'DELETE',
+  'OPTIONS',
+  'QUERY',
+]
+
 /** What decides whether a request belongs to a route, with the path parsed. */
 export interface RoutePattern {
   readonly path: PathPattern
@@ -35,11 +47,11 @@ export function compareRoutes(a: RoutePattern, b: RoutePattern): number {
   )
 }
 
-/** Whether a request, its path in canonical form and its host in lower case without port, belongs to the route. */
+/** Whether a request, its host in lower case without port, belongs to the route. */
 export function takesRequest(route: RoutePattern, method: string, host: string, path: string): boolean {
   return (
     (route.host === undefined || route.host === host) &&
-    (route.methods === undefined || route.methods.includes(method)) &&
+    (route.methods ?? usualMethods).includes(method) &&
     matchesPath(route.path, path)
   )
 }
@@ -60,13 +72,13 @@ export function isShadowed(route: RoutePattern, others: readonly RoutePattern[])
   const stronger = others.filter(other => compareRoutes(other, route) < 0)
   if (stronger.length === 0) return false
   const longest = Math.max(...others.map(other => other.path.segments.length)) + 1
-  const methods = route.methods ?? [fresh]
+  const methods = route.methods ?? usualMethods
   return samplePaths(route.path, longest).every(path =>
     methods.every(method => stronger.some(other => takesRequest(other, method, route.host ?? fresh, path))),
   )
 }
 
-/** No host, method or literal segment of a configuration is this word. */
+/** No host or literal segment of a configuration is this word. */
 const fresh = '\0'
 
 function samplePaths(pattern: PathPattern, longest: number): string[] {

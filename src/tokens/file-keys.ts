@@ -50,6 +50,10 @@ export class FileKeys implements KeySet {
     return this.#current()?.keys.has(key) ?? false
   }
 
+  isAvailable(): boolean {
+    return this.#current() !== undefined
+  }
+
   async warm(): Promise<void> {
     this.#look()
   }

@@ -27,6 +27,10 @@ export class InlineKeys implements KeySet {
     return this.#index?.keys.has(key) ?? false
   }
 
+  isAvailable(): boolean {
+    return this.#index !== undefined
+  }
+
   async warm(): Promise<void> {}
 
   close(): void {}

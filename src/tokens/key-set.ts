@@ -15,6 +15,8 @@ export interface KeySet {
   find(algorithm: string, keyId: string | undefined): MaybePromise<Result<UsableKey, KeyFailure>>
   /** Whether a key that was found earlier is still one of the issuer's. */
   holds(key: UsableKey): boolean
+  /** Whether there are keys to look in: some were loaded, and they are not too old. */
+  isAvailable(): boolean
   warm(): Promise<void>
   close(): void
 }

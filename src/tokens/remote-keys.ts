@@ -49,6 +49,10 @@ export class RemoteKeys implements KeySet {
     return this.#current()?.keys.has(key) ?? false
   }
 
+  isAvailable(): boolean {
+    return this.#current() !== undefined
+  }
+
   async warm(): Promise<void> {
     if (this.#index === undefined && this.#mayFetch()) await this.#fetch()
   }

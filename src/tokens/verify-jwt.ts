@@ -33,6 +33,8 @@ export interface JwtVerifierDependencies {
 export interface JwtVerifier extends Verifier {
   /** Loads every issuer's keys. Resolves when each was tried once; never rejects. Nothing needs to wait for it. */
   warm(): Promise<void>
+  /** Whether tokens can be verified: keys of at least one issuer are there. */
+  isReady(): boolean
   /** Stops fetching keys. */
   close(): void
 }
@@ -113,6 +115,7 @@ export function createJwtVerifier(
         key.ok ? finish(presented, jws.value, issuer, key.value, now) : refuseKey(key.error, keyId)
       return found instanceof Promise ? found.then(use) : use(found)
     },
+    isReady: () => [...issuers.values()].some(({ keys }) => keys.isAvailable()),
     async warm() {
       await Promise.all([...issuers.values()].map(({ keys }) => keys.warm()))
     },

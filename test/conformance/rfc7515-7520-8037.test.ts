@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { SignatureAlgorithm } from '../../src/config/sidecar-config.ts'
-import { readJwsParts } from '../../src/tokens/compact-jws.ts'
+import { readCompactJws, readJwsParts } from '../../src/tokens/compact-jws.ts'
 import { readVerificationKey } from '../../src/tokens/key-hygiene.ts'
 import { verifySignature } from '../../src/tokens/verify-signature.ts'
 import { describeVectors } from '../support/vectors.ts'
@@ -63,8 +63,7 @@ describe('the published examples of RFC 7520 and RFC 8037', () => {
     describeVectors<Example>(path, example => {
       it('is refused: symmetric, detached or unencoded', () => {
         expect(readVerificationKey(example.input.key, ['RS256', 'ES256', 'EdDSA']).ok).toBe(false)
-        const parts = readJwsParts(example.output.compact ?? '', 8192)
-        if (!path.includes('jws_4_4')) expect(parts.ok).toBe(false)
+        expect(readCompactJws(example.output.compact ?? '', 8192).ok).toBe(false)
       })
     })
   }

@@ -242,7 +242,7 @@ describe('§2.2.2 error response', () => {
   it('is the same for every way in which a subject token is bad', async () => {
     const { clock } = sts
     const bad = await Promise.all([
-      sts.subjectToken({ exp: clock.now() - 60 }),
+      sts.subjectToken({ iat: clock.now() - 120, exp: clock.now() - 60 }),
       sts.subjectToken({ iss: 'https://other.example.com' }),
       sts.subjectToken({ aud: 'somebody-else' }),
       sts.subjectToken({ nbf: clock.now() + 600 }),

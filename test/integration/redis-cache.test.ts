@@ -5,6 +5,7 @@ import { createLog, silentLog } from '../../src/base/log.ts'
 import { Secret } from '../../src/base/secret.ts'
 import type { CacheKey } from '../../src/hop/exchange/cache-key.ts'
 import { RedisCache } from '../../src/hop/exchange/redis-cache.ts'
+import { canMakeCertificates, createCertificate } from '../support/certificate.ts'
 import { type FakeRedis, type FakeRedisAnswer, startFakeRedis } from '../support/fake-redis.ts'
 import { anIssuedToken } from '../support/nouns.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
@@ -301,5 +302,36 @@ describe('the address of a Redis', () => {
       new RedisCache({ url: new Secret(address), prefix: '', timeoutMs: 10, log: silentLog }).close()
     expect(attempt).toThrow(TypeError)
     expect(attempt).not.toThrow(/canary/)
+  })
+})
+
+const named = canMakeCertificates ? '' : ' (skipped: openssl is not on PATH)'
+
+describe.skipIf(!canMakeCertificates)(`rediss:${named}`, () => {
+  let server: FakeRedis
+  afterEach(async () => {
+    for (const cache of opened.splice(0)) cache.close()
+    await server.close()
+  })
+
+  it('uses a server whose certificate is trusted', async () => {
+    const certificate = createCertificate('IP:127.0.0.1')
+    server = await startFakeRedis(() => ':0\r\n', certificate)
+    const cache = open(`rediss://127.0.0.1:${server.port}`, { ca: certificate.cert })
+    await isUp(cache)
+  })
+
+  it.each([
+    ['is not trusted', 'IP:127.0.0.1', false, 'DEPTH_ZERO_SELF_SIGNED_CERT'],
+    ['is for another host', 'IP:127.0.0.2', true, 'ERR_TLS_CERT_ALTNAME_INVALID'],
+  ])('sends nothing to a server whose certificate %s', async (_what, name, isTrusted, reason) => {
+    const certificate = createCertificate(name)
+    server = await startFakeRedis(() => ':0\r\n', certificate)
+    const trust = isTrusted ? { ca: certificate.cert } : {}
+    const cache = open(`rediss://user:canary@127.0.0.1:${server.port}`, { ...trust })
+    await vi.waitFor(() => expect(states).toEqual(['down']), 5000)
+    expect(lines.join()).toContain(reason)
+    expect(cache.isUp).toBe(false)
+    expect(server.commands).toEqual([])
   })
 })

@@ -1,9 +1,6 @@
-import { parsePathPattern } from '../../model/path-pattern.ts'
+import { decodeSegment, parsePathPattern } from '../../model/path-pattern.ts'
 import type { Route } from '../../model/route.ts'
-import { compareRoutes, type RoutePattern } from '../../model/route-order.ts'
-
-/** Methods that a route takes when it names none. Others, such as those of WebDAV, must be named. */
-const usualMethods: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY']
+import { compareRoutes, type RoutePattern, usualMethods } from '../../model/route-order.ts'
 
 /** Finds the route of a request. */
 export interface RouteTable {
@@ -56,7 +53,7 @@ function descend(node: Node, path: string, start: number, wanted: Wanted): Route
   const slash = path.indexOf('/', start)
   const end = slash === -1 ? path.length : slash
   const segment = path.slice(start, end)
-  const literal = node.literals.get(segment)
+  const literal = node.literals.get(decodeSegment(segment) ?? segment)
   const byLiteral = literal && descend(literal, path, end + 1, wanted)
   if (byLiteral !== undefined) return byLiteral
   const byParameter = node.parameter && segment !== '' && descend(node.parameter, path, end + 1, wanted)

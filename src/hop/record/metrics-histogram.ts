@@ -15,7 +15,8 @@ export class HistogramCell {
 
   /** Counts one duration; what is no duration counts as zero. */
   observe(seconds: number): void {
-    const value = seconds > 0 ? seconds : 0
+    const isDuration = seconds > 0
+    const value = isDuration ? seconds : 0
     const bounds = this.#bounds
     let i = 0
     while (i < bounds.length && value > (bounds[i] as number)) i++

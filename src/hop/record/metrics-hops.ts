@@ -1,3 +1,4 @@
+import type { Counter } from 'prom-client'
 import type { AuditEvent, StageName } from '../../model/audit-event.ts'
 import type { TokenSource } from '../../model/issued-token.ts'
 import type { RefusalCode } from '../../model/refusal.ts'
@@ -25,13 +26,6 @@ export class HopMetrics {
   readonly #upstream: Histogram<'hopgate_upstream_duration_seconds'>
 
   constructor(registry: MetricsRegistry) {
-    const countAnew = (
-      counter: { reset(): void; inc(labels: object, value: number): void },
-      tallies: Iterable<Tally>,
-    ) => {
-      counter.reset()
-      for (const { labels, count } of tallies) counter.inc(labels, count)
-    }
     registry.counter('hopgate_hops_total', counter => countAnew(counter, this.#hops()))
     this.#durations = registry.histogram('hopgate_hop_duration_seconds')
     const stages = registry.histogram('hopgate_stage_duration_seconds')
@@ -79,19 +73,14 @@ export class HopMetrics {
 
   /** @returns the milliseconds of all stages */
   #observeStages(stageMs: AuditEvent['stageMs']): number {
-    let totalMs = 0
     const stages = this.#stages
-    const observe = (cell: HistogramCell, ms: number | undefined): void => {
-      if (ms === undefined) return
-      cell.observe(ms / 1000)
-      totalMs += ms
-    }
-    observe(stages.accept, stageMs.accept)
-    observe(stages.authenticate, stageMs.authenticate)
-    observe(stages.authorize, stageMs.authorize)
-    observe(stages.exchange, stageMs.exchange)
-    observe(stages.forward, stageMs.forward)
-    return totalMs
+    return (
+      observeStage(stages.accept, stageMs.accept) +
+      observeStage(stages.authenticate, stageMs.authenticate) +
+      observeStage(stages.authorize, stageMs.authorize) +
+      observeStage(stages.exchange, stageMs.exchange) +
+      observeStage(stages.forward, stageMs.forward)
+    )
   }
 
   #countExchange(audience: string, source: TokenSource): void {
@@ -179,4 +168,15 @@ class RouteMetrics {
     const labels = { route: this.name, outcome, refusal: refusal ?? none, status_class: status }
     this.#hops.set(refusal, byClass.set(statusClass, byOutcome.set(outcome, { labels, count: 1 })))
   }
+}
+
+function observeStage(cell: HistogramCell, ms: number | undefined): number {
+  if (ms === undefined) return 0
+  cell.observe(ms / 1000)
+  return ms
+}
+
+function countAnew(counter: Counter, tallies: Iterable<Tally>): void {
+  counter.reset()
+  for (const { labels, count } of tallies) counter.inc({ ...labels }, count)
 }

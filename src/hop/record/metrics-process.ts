@@ -3,6 +3,10 @@ import { readdir } from 'node:fs/promises'
 import { constants, monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks'
 import type { MetricsRegistry } from './metrics-registry.ts'
 
+interface GcDetail {
+  readonly kind: number
+}
+
 const gcKinds: ReadonlyMap<number, string> = new Map([
   [constants.NODE_PERFORMANCE_GC_MINOR, 'minor'],
   [constants.NODE_PERFORMANCE_GC_MAJOR, 'major'],
@@ -53,14 +57,15 @@ function measureDescriptors(registry: MetricsRegistry): void {
 }
 
 function measureHeap(registry: MetricsRegistry): void {
-  const used = registry.gauge('nodejs_heap_size_used_bytes')
-  const external = registry.gauge('nodejs_external_memory_bytes')
-  registry.gauge('nodejs_heap_size_total_bytes', gauge => {
+  // Made first, and so asked first at a scrape: it also sets the other two.
+  registry.gauge('nodejs_heap_size_total_bytes', total => {
     const memory = process.memoryUsage()
-    gauge.set(memory.heapTotal)
+    total.set(memory.heapTotal)
     used.set(memory.heapUsed)
     external.set(memory.external)
   })
+  const used = registry.gauge('nodejs_heap_size_used_bytes')
+  const external = registry.gauge('nodejs_external_memory_bytes')
 }
 
 function measureEventLoop(registry: MetricsRegistry): () => void {
@@ -72,23 +77,24 @@ function measureEventLoop(registry: MetricsRegistry): () => void {
     counter.reset()
     counter.inc(performance.eventLoopUtilization().active / 1000)
   })
-  const p50 = registry.gauge('nodejs_eventloop_lag_p50_seconds')
-  const p99 = registry.gauge('nodejs_eventloop_lag_p99_seconds')
-  registry.gauge('nodejs_eventloop_lag_max_seconds', gauge => {
+  // Made first, and so asked first at a scrape: it also sets the other two.
+  registry.gauge('nodejs_eventloop_lag_p50_seconds', p50 => {
     p50.set(delay.percentile(50) / 1e9)
     p99.set(delay.percentile(99) / 1e9)
-    gauge.set(delay.max / 1e9)
+    max.set(delay.max / 1e9)
     delay.reset()
   })
+  const p99 = registry.gauge('nodejs_eventloop_lag_p99_seconds')
+  const max = registry.gauge('nodejs_eventloop_lag_max_seconds')
   return () => delay.disable()
 }
 
 function measureGc(registry: MetricsRegistry): () => void {
   const pauses = registry.histogram('nodejs_gc_duration_seconds')
   const observer = new PerformanceObserver(list => {
-    for (const { detail, duration } of list.getEntries()) {
-      const kind = gcKinds.get((detail as { kind: number }).kind)
-      if (kind !== undefined) pauses.cell({ kind }).observe(duration / 1000)
+    for (const entry of list.getEntries() as (PerformanceEntry & { readonly detail?: GcDetail })[]) {
+      const kind = gcKinds.get(entry.detail?.kind ?? -1)
+      if (kind !== undefined) pauses.cell({ kind }).observe(entry.duration / 1000)
     }
   })
   observer.observe({ entryTypes: ['gc'] })

@@ -4,7 +4,7 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { loadSigningKeys } from '../../../src/sts/key-file.ts'
+import { isOpenToOthers, loadSigningKeys } from '../../../src/sts/key-file.ts'
 
 let directory = ''
 let file = ''
@@ -31,6 +31,15 @@ describe('the key file', () => {
     loadSigningKeys(file)
     await chmod(file, mode)
     expect(() => loadSigningKeys(file)).toThrow(/others may read or write it/)
+  })
+
+  it('may be read by the group when it belongs to somebody else, as a mounted Secret does, and no more', () => {
+    const own = 65532
+    expect(isOpenToOthers({ mode: 0o100440, uid: 0 }, own)).toBe(false)
+    expect(isOpenToOthers({ mode: 0o100440, uid: own }, own)).toBe(true)
+    for (const mode of [0o100460, 0o100450, 0o100444, 0o100442, 0o100441]) {
+      expect(isOpenToOthers({ mode, uid: 0 }, own)).toBe(true)
+    }
   })
 
   it('is judged by the file that a link leads to', async () => {
@@ -60,7 +69,7 @@ describe('the key file', () => {
     const module = new URL('../../../src/sts/key-file.ts', import.meta.url).href
     await writeFile(
       script,
-      `import { loadSigningKeys } from ${JSON.stringify(module)}
+      `import { isOpenToOthers, loadSigningKeys } from ${JSON.stringify(module)}
        process.on('message', () => {
          process.send(loadSigningKeys(${JSON.stringify(file)})[0].publicJwk.kid)
          process.disconnect()

@@ -210,6 +210,18 @@ describe('verifySignature', () => {
     expect(check(token, { ...numbers, alg: 'PS256' })).toBe(false)
   })
 
+  it('refuses a header that names another algorithm than the one that was signed with', () => {
+    const pair = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const jwk = { ...pair.publicKey.export({ format: 'jwk' }), alg: 'PS256' }
+    const tokenFor = (alg: string): string => {
+      const text = `${encode(JSON.stringify({ alg }))}.${encode('{}')}`
+      const signed = sign('sha256', Buffer.from(text), { key: pair.privateKey, padding: 6, saltLength: 32 })
+      return `${text}.${signed.toString('base64url')}`
+    }
+    expect(check(tokenFor('PS256'), jwk)).toBe(true)
+    for (const alg of ['RS256', 'PS384', 'none', 'HS256']) expect(check(tokenFor(alg), jwk)).toBe(false)
+  })
+
   function check(token: string, key: unknown): boolean {
     const parts = readJwsParts(token, 8192)
     const usable = readVerificationKey(key, every)

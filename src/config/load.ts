@@ -5,28 +5,22 @@ import { readTextFile } from './file-reader.ts'
 import type { HubConfig } from './hub-config.ts'
 import { parseHubConfig } from './parse-hub.ts'
 import { parseSidecarConfig } from './parse-sidecar.ts'
-import type { ParseOptions } from './read-document.ts'
 import type { SidecarConfig } from './sidecar-config.ts'
-
-/** Options of a load beside its file. */
-type LoadOptions = Omit<ParseOptions, 'file' | 'env'>
 
 /** Reads a sidecar's configuration. Never throws for anything that the file or the environment may hold. */
 export function loadSidecarConfig(
   file: string,
   env: Environment = process.env,
-  options: LoadOptions = {},
 ): Result<SidecarConfig, readonly ConfigProblem[]> {
-  return load(file, text => parseSidecarConfig(text, { ...options, file, env }))
+  return load(file, text => parseSidecarConfig(text, { file, env }))
 }
 
 /** Reads a hub's configuration. Never throws for anything that the file or the environment may hold. */
 export function loadHubConfig(
   file: string,
   env: Environment = process.env,
-  options: LoadOptions = {},
 ): Result<HubConfig, readonly ConfigProblem[]> {
-  return load(file, text => parseHubConfig(text, { ...options, file, env }))
+  return load(file, text => parseHubConfig(text, { file, env }))
 }
 
 function load<T>(

@@ -1,0 +1,111 @@
+import { channels } from '../base/channels.ts'
+import { type Clock, systemClock } from '../base/clock.ts'
+import { createHttpClient } from '../base/http-client.ts'
+import { createLineWriter, type LineWriter } from '../base/line-writer.ts'
+import { closeServer, listen } from '../base/listen.ts'
+import type { Log } from '../base/log.ts'
+import type { Secret } from '../base/secret.ts'
+import type { HubConfig } from '../config/hub-config.ts'
+import type { AuditConfig } from '../config/sidecar-config.ts'
+import { createHubServer } from '../hub/hub-server.ts'
+import { createTokenEventWriter } from '../hub/token-event-line.ts'
+import { createMemoryReplayStore } from '../sts/memory-replay-store.ts'
+import { createRedisReplayStore } from '../sts/redis-replay-store.ts'
+import type { ReplayStore } from '../sts/replay-store.ts'
+import { createTokenService } from '../sts/token-service.ts'
+import { type AdminOptions, type Readiness, startAdminServer } from './admin-server.ts'
+import { urlOf } from './url-of.ts'
+
+/** A running hub. */
+export interface Hub {
+  /** Where requests go, such as `http://127.0.0.1:8080`. */
+  readonly url: string
+  readonly adminUrl: string
+  /** Opens the audit file again after it was rotated. */
+  reopenFiles(): void
+  /** Takes no new connection, lets requests under way end, writes what is left of the record. */
+  close(): Promise<void>
+}
+
+export interface HubDependencies {
+  readonly log: Log
+  readonly clock?: Clock
+  /** What `/metrics` shows; nothing when absent. Counts are published on `hop:token-service`. */
+  readonly metrics?: AdminOptions['metrics']
+}
+
+const redisPrefix = 'hopgate:sts:'
+const redisTimeoutMs = 500
+const drainMs = 10_000
+
+/**
+ * Starts a hub. Rejects when it cannot listen, its keys cannot be used or its record cannot be opened; nothing is left
+ * running then.
+ */
+export async function startHub(config: HubConfig, deps: HubDependencies): Promise<Hub> {
+  const { log, clock = systemClock, metrics = noMetrics } = deps
+  await using started = new AsyncDisposableStack()
+  const writer = openRecord(config.audit, log)
+  started.defer(() => writer.close())
+  const client = createHttpClient()
+  started.defer(() => client.close())
+  const replay = openReplayStore(config.redis, clock)
+  started.defer(() => replay.close())
+
+  const write = createTokenEventWriter(config.sts.issuer)
+  const service = createTokenService(config.sts, {
+    clock,
+    log,
+    client,
+    replay,
+    record: event => writer.write(write(event)),
+    isRecording: () => config.audit.whenFull === 'count' || writer.isAccepting(),
+  })
+  started.defer(() => service.close())
+
+  let isDraining = false
+  const isReady = (): Readiness => {
+    const reasons = [
+      ...(isDraining ? ['draining'] : []),
+      ...(writer.isAccepting() ? [] : ['the record cannot be kept']),
+    ]
+    return { ready: reasons.length === 0, reasons }
+  }
+  const admin = await startAdminServer(config.admin, { log, metrics, isReady })
+  started.defer(() => admin.close())
+  const server = createHubServer([service.handle], log)
+  const address = await listen(server, config.listen)
+  started.defer(() => closeServer(server, drainMs))
+  void service.warm()
+
+  const running = started.move()
+  return {
+    url: urlOf(address),
+    adminUrl: urlOf(admin.address),
+    reopenFiles: () => writer.reopen(),
+    close() {
+      isDraining = true
+      return running.disposeAsync()
+    },
+  }
+}
+
+function openRecord(audit: AuditConfig, log: Log): LineWriter {
+  return createLineWriter({
+    file: audit.file,
+    queue: audit.queue,
+    onLost: lost => channels.auditLost.publish({ lost }),
+    onFailing: code => log.error('the record cannot be written', { code }),
+    onRecovered: () => log.info('the record is written again'),
+  })
+}
+
+function openReplayStore(redis: Secret | undefined, clock: Clock): ReplayStore {
+  if (redis === undefined) return createMemoryReplayStore(clock)
+  return createRedisReplayStore({ url: redis, prefix: redisPrefix, timeoutMs: redisTimeoutMs }, clock)
+}
+
+const noMetrics: AdminOptions['metrics'] = {
+  contentType: 'text/plain; version=0.0.4; charset=utf-8',
+  metricsText: async () => '',
+}

@@ -1,0 +1,57 @@
+import type { LineWriter } from '../base/line-writer.ts'
+import type { Log } from '../base/log.ts'
+import { release } from '../base/release.ts'
+import type { SidecarConfig } from '../config/sidecar-config.ts'
+import type { HopRecord } from '../hop/hop.ts'
+import { createAuditWriter } from '../hop/record/audit-writer.ts'
+import { createJsonLinesSink } from '../hop/record/json-lines-sink.ts'
+import { createMetricsSink, type MetricsSink } from '../hop/record/metrics-sink.ts'
+import { createRecord } from '../hop/record/record.ts'
+
+/** The sixth stage with its sinks: the audit trail and the metrics. */
+export interface AssembledRecord extends HopRecord {
+  readonly metrics: MetricsSink
+  /** Opens the audit file again after it was rotated. */
+  reopen(): void
+  /** Writes what is waiting. */
+  close(): Promise<void>
+}
+
+export interface RecordDependencies {
+  readonly log: Log
+  /** Takes the audit lines instead of what the configuration names. */
+  readonly auditWriter?: LineWriter
+}
+
+/** Wires the record of a sidecar. Throws when the audit file cannot be opened. */
+export function assembleRecord(
+  { service, audit }: Pick<SidecarConfig, 'service' | 'audit'>,
+  { log, auditWriter }: RecordDependencies,
+): AssembledRecord {
+  const writer = auditWriter ?? createAuditWriter({ file: audit.file, queue: audit.queue, log })
+  let inFlight = 0
+  const metrics = createMetricsSink({
+    version: release,
+    hopsInFlight: () => inFlight,
+    isAuditAccepting: () => writer.isAccepting(),
+  })
+  const record = createRecord([createJsonLinesSink(service, writer), metrics], log)
+  return {
+    metrics,
+    begin() {
+      inFlight += 1
+    },
+    accepts(route) {
+      return (
+        record.isAccepting() ||
+        (audit.whenFull === 'count' && !(route.kind === 'protected' && route.privileged))
+      )
+    },
+    write(event) {
+      inFlight -= 1
+      record.write(event)
+    },
+    reopen: () => writer.reopen(),
+    close: () => record.close(),
+  }
+}

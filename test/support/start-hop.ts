@@ -1,0 +1,139 @@
+import type { LineWriter } from '../../src/base/line-writer.ts'
+import { type Log, silentLog } from '../../src/base/log.ts'
+import { formatProblems } from '../../src/config/config-problem.ts'
+import { parseSidecarConfig } from '../../src/config/parse-sidecar.ts'
+import type { SidecarConfig } from '../../src/config/sidecar-config.ts'
+import { type Sidecar, startSidecar } from '../../src/assemble/sidecar.ts'
+import { createTestIssuer, type TestIssuer } from './tokens.ts'
+import { startUpstream, type Upstream } from './upstream.ts'
+
+/** The data of an audit line, as far as tests look at it. */
+export interface RecordedEvent {
+  readonly type: string
+  readonly outcome: string
+  readonly status: number
+  readonly refusal?: string
+  readonly detail?: string
+  readonly [field: string]: unknown
+}
+
+/** A whole sidecar on free ports, before a recording upstream, with a memory instead of an audit file. */
+export interface RunningHop {
+  readonly sidecar: Sidecar
+  readonly port: number
+  readonly url: string
+  readonly adminUrl: string
+  readonly upstream: Upstream
+  /** Its tokens are accepted: audience `shop-web`, scopes of the routes. */
+  readonly issuer: TestIssuer
+  /** Every audit line, as text. */
+  readonly lines: readonly string[]
+  /** The operator's log. */
+  readonly log: readonly string[]
+  /** Resolves with the audit event at `index`, counted from 0. */
+  event(index?: number): Promise<RecordedEvent>
+  close(): Promise<void>
+}
+
+export interface HopOptions {
+  /** YAML of the `routes` list's items; default: one protected route and one public one. */
+  readonly routes?: string
+  /** YAML of further top-level keys. */
+  readonly more?: string
+  /** YAML of further keys of the issuer. */
+  readonly issuerRules?: string
+  readonly issuer?: TestIssuer
+  readonly upstream?: Upstream
+}
+
+export const usualRoutes = `
+  - path: /orders/**
+    audience: orders-api
+    scope: orders:read
+    ttl: 60s
+  - path: /public/**
+    public: true
+`
+
+/** Starts a sidecar with the embedded token service. */
+export async function startHop(options: HopOptions = {}): Promise<RunningHop> {
+  const issuer = options.issuer ?? (await createTestIssuer({ issuer: 'https://login.test' }))
+  const upstream = options.upstream ?? (await startUpstream())
+  const lines: string[] = []
+  const log: string[] = []
+  const config = readConfig(hopYaml(issuer, upstream.url, options))
+  const sidecar = await startSidecar(config, { log: keepLog(log), auditWriter: keepLines(lines) })
+  return {
+    sidecar,
+    url: sidecar.url,
+    port: Number(new URL(sidecar.url).port),
+    adminUrl: sidecar.adminUrl,
+    upstream,
+    issuer,
+    lines,
+    log,
+    event: (index = 0) => waitForEvent(lines, index),
+    async close() {
+      await sidecar.close()
+      if (options.upstream === undefined) await upstream.close()
+    },
+  }
+}
+
+/** The YAML of {@link startHop}, for tests that change or reload it. */
+export function hopYaml(issuer: TestIssuer, upstream: string, options: HopOptions = {}): string {
+  return `
+service: orders
+listen: 127.0.0.1:0
+admin: 127.0.0.1:0
+upstream: ${upstream}
+issuers:
+  - issuer: ${issuer.issuer}
+    audience: [shop-web]
+    keys: { inline: ${JSON.stringify(issuer.jwks)} }
+${options.issuerRules ?? ''}
+sts: { issuer: 'http://127.0.0.1:9' }
+routes:
+${options.routes ?? usualRoutes}
+${options.more ?? ''}
+`
+}
+
+/** Reads YAML that must be good. */
+export function readConfig(yaml: string): SidecarConfig {
+  const parsed = parseSidecarConfig(yaml, { file: 'test.yaml', env: process.env })
+  if (!parsed.ok) throw new Error(formatProblems(parsed.error))
+  return parsed.value
+}
+
+function keepLines(lines: string[]): LineWriter {
+  return {
+    write(line) {
+      lines.push(line)
+      return true
+    },
+    isAccepting: () => true,
+    reopen() {},
+    async close() {},
+  }
+}
+
+function keepLog(lines: string[]): Log {
+  const keep = (message: string, fields?: unknown) => {
+    lines.push(JSON.stringify({ message, fields }))
+  }
+  return { ...silentLog, info: keep, warn: keep, error: keep }
+}
+
+async function waitForEvent(lines: readonly string[], index: number): Promise<RecordedEvent> {
+  const deadline = Date.now() + 5_000
+  while (Date.now() < deadline) {
+    const line = lines[index]
+    if (line !== undefined) {
+      const event = JSON.parse(line)
+      return { ...event.data, type: event.type }
+    }
+    await new Promise(resolve => setTimeout(resolve, 2))
+  }
+  throw new Error(`no audit event ${index}; there are ${lines.length}`)
+}

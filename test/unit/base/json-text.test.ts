@@ -1,0 +1,45 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { asciiJson, jsonString } from '../../../src/base/json-text.ts'
+
+describe('asciiJson', () => {
+  it('reads back as the same value, for any value', () => {
+    fc.assert(
+      fc.property(fc.object(), value => {
+        expect(JSON.parse(asciiJson(value))).toEqual(JSON.parse(JSON.stringify(value)))
+      }),
+    )
+  })
+
+  it('reads back as the same string, lone surrogates included', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), text => {
+        expect(JSON.parse(jsonString(text))).toBe(text)
+      }),
+    )
+    expect(JSON.parse(jsonString('\ud800'))).toBe('\ud800')
+  })
+
+  it('holds printable ASCII only, whatever goes in', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), text => {
+        expect(jsonString(text)).toMatch(/^[\x20-\x7e]*$/)
+      }),
+    )
+  })
+
+  it.each([
+    ['a line separator', '\u2028'],
+    ['a paragraph separator', '\u2029'],
+    ['ESC', '\x1b'],
+    ['DEL', '\x7f'],
+    ['the C1 control that starts an escape sequence', '\x9b'],
+    ['a right-to-left override', '\u202e'],
+    ['a byte order mark', '\ufeff'],
+    ['the start of a tag', '<'],
+  ])('escapes %s', (_name, character) => {
+    expect(jsonString(`a${character}b`)).toBe(
+      `"a\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}b"`,
+    )
+  })
+})

@@ -1,0 +1,42 @@
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import { projectRoot } from '../../support/source-files.ts'
+
+/** The text of a file of the project. */
+export function readProjectFile(path: string): string {
+  return readFileSync(join(projectRoot, path), 'utf8')
+}
+
+/** A YAML file of the project as plain data, anchors and merges resolved. */
+export function readYaml(path: string): Record<string, unknown> {
+  return parse(readProjectFile(path), { merge: true })
+}
+
+/** A value deep in plain data; undefined when the way there breaks off. */
+export function dig(value: unknown, ...path: (string | number)[]): unknown {
+  let at = value
+  for (const step of path) at = (at as Record<string | number, unknown> | undefined)?.[step]
+  return at
+}
+
+const publicKeySet = JSON.stringify({
+  keys: [{ kty: 'EC', crv: 'P-256', x: 'x'.repeat(43), y: 'y'.repeat(43), alg: 'ES256', use: 'sig' }],
+})
+
+/**
+ * The text of a configuration with every file below /run replaced by one that exists here, and its path.
+ *
+ * @returns also the folder, for the caller to remove
+ */
+export function localizeConfig(path: string): { text: string; file: string; folder: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'hopgate-deploy-'))
+  const text = readProjectFile(path).replace(/\/run\/[\w./-]+/g, name => {
+    const local = join(folder, name.replaceAll('/', '_'))
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(local, /redis/.test(name) ? 'redis://:password@redis:6379\n' : publicKeySet)
+    return local
+  })
+  return { text, file: join(folder, 'hopgate.yaml'), folder }
+}
