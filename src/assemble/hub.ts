@@ -1,19 +1,19 @@
-import { channels } from '../base/channels.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { createHttpClient } from '../base/http-client.ts'
-import { createLineWriter, type LineWriter } from '../base/line-writer.ts'
 import { closeServer, listen } from '../base/listen.ts'
 import type { Log } from '../base/log.ts'
+import { release } from '../base/release.ts'
 import type { Secret } from '../base/secret.ts'
 import type { HubConfig } from '../config/hub-config.ts'
-import type { AuditConfig } from '../config/sidecar-config.ts'
+import { createAuditWriter } from '../hop/record/audit-writer.ts'
+import { createMetricsSink } from '../hop/record/metrics-sink.ts'
 import { createHubServer } from '../hub/hub-server.ts'
 import { createTokenEventWriter } from '../hub/token-event-line.ts'
 import { createMemoryReplayStore } from '../sts/memory-replay-store.ts'
 import { createRedisReplayStore } from '../sts/redis-replay-store.ts'
 import type { ReplayStore } from '../sts/replay-store.ts'
 import { createTokenService } from '../sts/token-service.ts'
-import { type AdminOptions, type Readiness, startAdminServer } from './admin-server.ts'
+import { type Readiness, startAdminServer } from './admin-server.ts'
 import { urlOf } from './url-of.ts'
 
 /** A running hub. */
@@ -30,8 +30,6 @@ export interface Hub {
 export interface HubDependencies {
   readonly log: Log
   readonly clock?: Clock
-  /** What `/metrics` shows; nothing when absent. Counts are published on `hop:token-service`. */
-  readonly metrics?: AdminOptions['metrics']
 }
 
 const redisPrefix = 'hopgate:sts:'
@@ -43,10 +41,17 @@ const drainMs = 10_000
  * running then.
  */
 export async function startHub(config: HubConfig, deps: HubDependencies): Promise<Hub> {
-  const { log, clock = systemClock, metrics = noMetrics } = deps
+  const { log, clock = systemClock } = deps
   await using started = new AsyncDisposableStack()
-  const writer = openRecord(config.audit, log)
+  const writer = createAuditWriter({ file: config.audit.file, queue: config.audit.queue, log })
   started.defer(() => writer.close())
+  const isRecording = (): boolean => config.audit.whenFull === 'count' || writer.isAccepting()
+  const metrics = createMetricsSink({
+    version: release,
+    hopsInFlight: () => 0,
+    isAuditAccepting: () => writer.isAccepting(),
+  })
+  started.defer(() => metrics.close())
   const client = createHttpClient()
   started.defer(() => client.close())
   const replay = openReplayStore(config.redis, clock)
@@ -59,7 +64,7 @@ export async function startHub(config: HubConfig, deps: HubDependencies): Promis
     client,
     replay,
     record: event => writer.write(write(event)),
-    isRecording: () => config.audit.whenFull === 'count' || writer.isAccepting(),
+    isRecording,
   })
   started.defer(() => service.close())
 
@@ -67,7 +72,7 @@ export async function startHub(config: HubConfig, deps: HubDependencies): Promis
   const isReady = (): Readiness => {
     const reasons = [
       ...(isDraining ? ['draining'] : []),
-      ...(writer.isAccepting() ? [] : ['the record cannot be kept']),
+      ...(isRecording() ? [] : ['the record cannot be kept']),
     ]
     return { ready: reasons.length === 0, reasons }
   }
@@ -90,22 +95,7 @@ export async function startHub(config: HubConfig, deps: HubDependencies): Promis
   }
 }
 
-function openRecord(audit: AuditConfig, log: Log): LineWriter {
-  return createLineWriter({
-    file: audit.file,
-    queue: audit.queue,
-    onLost: lost => channels.auditLost.publish({ lost }),
-    onFailing: code => log.error('the record cannot be written', { code }),
-    onRecovered: () => log.info('the record is written again'),
-  })
-}
-
 function openReplayStore(redis: Secret | undefined, clock: Clock): ReplayStore {
   if (redis === undefined) return createMemoryReplayStore(clock)
   return createRedisReplayStore({ url: redis, prefix: redisPrefix, timeoutMs: redisTimeoutMs }, clock)
-}
-
-const noMetrics: AdminOptions['metrics'] = {
-  contentType: 'text/plain; version=0.0.4; charset=utf-8',
-  metricsText: async () => '',
 }

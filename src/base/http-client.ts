@@ -98,7 +98,8 @@ async function sendRemotely(
   const headers = firstValues(response.headers)
   const coding = headers.get('content-encoding')
   if (coding !== undefined && coding !== 'identity') {
-    response.body.destroy()
+    // Destroyed before its end the body emits an error, which would be fatal without a listener.
+    response.body.on('error', () => {}).destroy()
     throw new HttpClientError(
       'encoded',
       request.url,

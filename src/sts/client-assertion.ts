@@ -54,7 +54,7 @@ export function createAssertionCheck(options: {
     const { tokenId, expiresAt } = checked.value
     try {
       const isFirst = await options.replay.use(
-        JSON.stringify(['client-assertion', clientId, tokenId]),
+        JSON.stringify(['client-assertion', options.issuer, clientId, tokenId]),
         expiresAt + leewaySeconds,
       )
       return isFirst ? ok(client) : refused('assertion: jti was used before')

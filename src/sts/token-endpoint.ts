@@ -45,9 +45,6 @@ export function createTokenEndpoint(options: TokenEndpointOptions): TokenEndpoin
     form: TokenForm,
     now: EpochSeconds,
   ): Promise<Result<Issued, GrantRefusal>> => {
-    if (!options.isRecording()) {
-      return fail({ error: unrecordable, facts: noFacts })
-    }
     const client = await options.authenticate({
       form,
       authorization: request.headers.get('authorization') ?? [],
@@ -84,9 +81,14 @@ export function createTokenEndpoint(options: TokenEndpointOptions): TokenEndpoin
   return async (request, now) => {
     if (request.method !== 'POST') return methodNotAllowed('POST')
     const form = readTokenForm(request)
-    const outcome = form.ok
+    const decided = form.ok
       ? await answerOrBug(request, form.value, now)
       : fail({ error: form.error, facts: noFacts })
+    // Asked last, with no wait before the event is handed over: what is issued is always on record.
+    const outcome =
+      decided.ok && !options.isRecording()
+        ? fail({ error: unrecordable, facts: decided.value.issuance.facts })
+        : decided
     const grantType = form.ok ? knownGrantType(grants, form.value) : undefined
     const event = { id: nextId(now), at: now, grantType, peer: request.peer }
     if (!outcome.ok) {

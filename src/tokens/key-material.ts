@@ -13,8 +13,6 @@ export type KeyMaterial = Pick<UsableKey, 'publicKey' | 'signatureBytes'>
 
 const rsaBits = { fewest: 2048, most: 8192 } as const
 const exponents = { least: 65_537n, most: 0xffff_ffffn } as const
-/** Longer numbers than any key has are not worth arithmetic. */
-const mostBytes = 2 * (rsaBits.most / 8)
 
 /**
  * Makes a public key of the numbers in a JWK, if they make a sound one for the algorithm: RSA of 2048 to 8192 bits with
@@ -69,8 +67,7 @@ function readEd25519Key(jwk: Jwk, signatureBytes: number): Result<KeyMaterial, s
 }
 
 function readBytes(value: unknown): Buffer | undefined {
-  const bytes = typeof value === 'string' ? decodeBase64Url(value) : undefined
-  return bytes !== undefined && bytes.length <= mostBytes ? bytes : undefined
+  return typeof value === 'string' ? decodeBase64Url(value) : undefined
 }
 
 function toInteger(bytes: Buffer): bigint {

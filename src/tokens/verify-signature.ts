@@ -18,7 +18,7 @@ export interface UsableKey {
  */
 export function verifySignature(jws: JwsParts, key: UsableKey): boolean {
   if (!isSameAlgorithm(jws.header.algorithm, key.algorithm)) return false
-  // OpenSSL is lenient about the length in places; RFC 7518 §3.3 to §3.5 and RFC 8032 §5.1.7 are not.
+  // OpenSSL takes a PSS signature without its leading zero byte; RFC 8017 §8.1.2 does not.
   if (jws.signature.length !== key.signatureBytes) return false
   const { hash, options } = signatureAlgorithms[key.algorithm]
   const input = Buffer.from(jws.signingInput, 'ascii')

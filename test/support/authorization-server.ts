@@ -125,7 +125,10 @@ export async function startAuthorizationServer(): Promise<TestAuthorizationServe
 }
 
 function send(request: IncomingMessage, response: ServerResponse, script: TokenScript): void {
-  if (typeof script === 'function') return script(response, request)
+  if (typeof script === 'function') {
+    script(response, request)
+    return
+  }
   const { status = 200, headers = {}, body = '' } = script
   const text = typeof body === 'string' ? body : JSON.stringify(body)
   response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers })

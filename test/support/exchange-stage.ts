@@ -3,6 +3,7 @@ import { createHttpClient } from '../../src/base/http-client.ts'
 import { createLog } from '../../src/base/log.ts'
 import { Secret } from '../../src/base/secret.ts'
 import type { ExchangeConfig } from '../../src/config/sidecar-config.ts'
+import type { CacheKeyContext } from '../../src/hop/exchange/cache-key.ts'
 import { createExchange, type Exchange } from '../../src/hop/exchange/exchange.ts'
 import { TokenExchanger } from '../../src/hop/exchange/exchangers/token-exchange.ts'
 import { LayeredCache } from '../../src/hop/exchange/layered-cache.ts'
@@ -19,11 +20,19 @@ export interface TestExchangeStage {
   close(): Promise<void>
 }
 
+export interface ExchangeStageOptions {
+  readonly redis?: RedisCache
+  readonly breaker?: { readonly failures: number; readonly openMs: number }
+  /** A server that is already there, as for a second replica; it is not closed with the stage. */
+  readonly server?: TestAuthorizationServer
+  readonly context?: Partial<CacheKeyContext>
+}
+
 export async function startExchangeStage(
   about: Partial<ExchangeConfig> = {},
-  { redis, breaker }: { redis?: RedisCache; breaker?: { failures: number; openMs: number } } = {},
+  { redis, breaker, server: shared, context = {} }: ExchangeStageOptions = {},
 ): Promise<TestExchangeStage> {
-  const server = await startAuthorizationServer()
+  const server = shared ?? (await startAuthorizationServer())
   const client = createHttpClient()
   const log: string[] = []
   const config: ExchangeConfig = {
@@ -47,7 +56,7 @@ export async function startExchangeStage(
   const exchange = createExchange({
     cache: new LayeredCache(memory, redis),
     exchanger,
-    context: { clientId: config.client.id, server: config.server, policyDigest: 'test' },
+    context: { clientId: config.client.id, server: config.server, policyDigest: 'test', ...context },
     timeoutMs: config.timeoutMs,
     negativeSeconds: config.negativeSeconds,
     clock: systemClock,
@@ -59,7 +68,7 @@ export async function startExchangeStage(
     async close() {
       exchanger.close()
       await client.close()
-      await server.close()
+      if (shared === undefined) await server.close()
     },
   }
 }

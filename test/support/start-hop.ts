@@ -1,9 +1,10 @@
+import { type Sidecar, startSidecar } from '../../src/assemble/sidecar.ts'
+import type { Clock } from '../../src/base/clock.ts'
 import type { LineWriter } from '../../src/base/line-writer.ts'
 import { type Log, silentLog } from '../../src/base/log.ts'
 import { formatProblems } from '../../src/config/config-problem.ts'
 import { parseSidecarConfig } from '../../src/config/parse-sidecar.ts'
 import type { SidecarConfig } from '../../src/config/sidecar-config.ts'
-import { type Sidecar, startSidecar } from '../../src/assemble/sidecar.ts'
 import { createTestIssuer, type TestIssuer } from './tokens.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
 
@@ -44,6 +45,13 @@ export interface HopOptions {
   readonly issuerRules?: string
   readonly issuer?: TestIssuer
   readonly upstream?: Upstream
+  /** YAML of the issuer's `keys`; default: the test issuer's, inline. */
+  readonly issuerKeys?: string
+  /** YAML of `exchange`; default: the embedded token service. `${TEST_SECRET}` is set. */
+  readonly exchange?: string
+  /** Takes the audit lines instead of {@link RunningHop.lines}. */
+  readonly auditWriter?: LineWriter
+  readonly clock?: Clock
 }
 
 export const usualRoutes = `
@@ -62,7 +70,11 @@ export async function startHop(options: HopOptions = {}): Promise<RunningHop> {
   const lines: string[] = []
   const log: string[] = []
   const config = readConfig(hopYaml(issuer, upstream.url, options))
-  const sidecar = await startSidecar(config, { log: keepLog(log), auditWriter: keepLines(lines) })
+  const sidecar = await startSidecar(config, {
+    log: keepLog(log),
+    auditWriter: options.auditWriter ?? keepLines(lines),
+    ...(options.clock !== undefined && { clock: options.clock }),
+  })
   return {
     sidecar,
     url: sidecar.url,
@@ -90,9 +102,9 @@ upstream: ${upstream}
 issuers:
   - issuer: ${issuer.issuer}
     audience: [shop-web]
-    keys: { inline: ${JSON.stringify(issuer.jwks)} }
+    keys: ${options.issuerKeys ?? `{ inline: ${JSON.stringify(issuer.jwks)} }`}
 ${options.issuerRules ?? ''}
-sts: { issuer: 'http://127.0.0.1:9' }
+${options.exchange === undefined ? "sts: { issuer: 'http://127.0.0.1:9' }" : `exchange: ${options.exchange}`}
 routes:
 ${options.routes ?? usualRoutes}
 ${options.more ?? ''}
@@ -101,7 +113,10 @@ ${options.more ?? ''}
 
 /** Reads YAML that must be good. */
 export function readConfig(yaml: string): SidecarConfig {
-  const parsed = parseSidecarConfig(yaml, { file: 'test.yaml', env: process.env })
+  const parsed = parseSidecarConfig(yaml, {
+    file: 'test.yaml',
+    env: { ...process.env, TEST_SECRET: 'test-secret' },
+  })
   if (!parsed.ok) throw new Error(formatProblems(parsed.error))
   return parsed.value
 }

@@ -181,6 +181,7 @@ function readOpeners(): string[] {
     'src/hop/exchange/seal.ts',
     'src/sts/client-secrets.ts',
     'src/sts/redis-replay-store.ts',
+    'src/sts/token-response.ts',
     'src/tokens/client-secret.ts',
   ]
 }

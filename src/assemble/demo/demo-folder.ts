@@ -43,11 +43,14 @@ export function createDemoFolder(): DemoFolder {
       write(`${client}.public.jwks`, JSON.stringify({ keys }))
     },
     writeAuthorization: (name, token) => write(name, `Authorization: Bearer ${token.expose()}\n`),
-    readAudit: name =>
-      readFileSync(join(path, `${name}.audit`), 'utf8')
-        .split('\n')
+    readAudit(name) {
+      const text = readFileSync(join(path, `${name}.audit`), 'utf8')
+      // What follows the last line end is still being written.
+      const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n')
+      return lines
         .filter(line => line !== '')
-        .map(line => JSON.parse(line) as Readonly<Record<string, unknown>>),
+        .map(line => JSON.parse(line) as Readonly<Record<string, unknown>>)
+    },
     remove() {
       process.off('exit', remove)
       remove()

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import { closeServer, listen } from '../../base/listen.ts'
 import { Secret } from '../../base/secret.ts'
-import { readClaims } from './read-claims.ts'
 import { sendPlain } from './plain-http.ts'
+import { readClaims } from './read-claims.ts'
 
 /** What a legacy service answers: what it received, never the token itself, and what the next service answered. */
 export interface LegacyAnswer {
@@ -20,8 +20,8 @@ export interface LegacyAnswer {
 export interface LegacyService {
   readonly url: string
   readonly port: number
-  /** The `Authorization` that came last, for trying it where it does not belong. */
-  lastAuthorization(): Secret | undefined
+  /** The bearer token that came last, for trying it where it does not belong. */
+  lastToken(): Secret | undefined
   close(): Promise<void>
 }
 
@@ -42,8 +42,8 @@ const shownHeaders = ['host', 'via', 'x-request-id', 'traceparent', 'x-forwarded
 export async function startLegacyService(options: LegacyServiceOptions): Promise<LegacyService> {
   let last: Secret | undefined
   const server = createServer((request, response) => {
-    const { authorization } = request.headers
-    if (authorization !== undefined) last = new Secret(authorization)
+    const token = request.headers.authorization?.match(/^Bearer (\S+)$/i)?.[1]
+    if (token !== undefined) last = new Secret(token)
     callNext(options.next, request)
       .then(next => {
         const answer = { ...describe(options.service, request), ...(next !== undefined && { next }) }
@@ -55,7 +55,7 @@ export async function startLegacyService(options: LegacyServiceOptions): Promise
   return {
     url: `http://127.0.0.1:${port}`,
     port,
-    lastAuthorization: () => last,
+    lastToken: () => last,
     close: () => closeServer(server, 0),
   }
 }

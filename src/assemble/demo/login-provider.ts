@@ -74,12 +74,17 @@ export async function startLoginProvider(options: LoginProviderOptions = {}): Pr
 }
 
 async function loadProvider(): Promise<typeof Provider> {
+  const { warn } = console
+  // On import it warns of every Node release that is not under long-term support yet.
+  console.warn = () => {}
   try {
     return (await import('oidc-provider')).default
   } catch {
     throw new Error(
       'the login provider needs the development dependency oidc-provider: run npm ci in a clone of the repository',
     )
+  } finally {
+    console.warn = warn
   }
 }
 

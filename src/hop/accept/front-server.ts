@@ -42,14 +42,20 @@ export function createFrontServer(limits: FrontLimits, front: Front): Server {
     noDelay: true,
     shouldUpgradeCallback: received => received.headers.upgrade?.toLowerCase() === 'websocket',
   })
+  /** Sockets that a first request came on: what follows it is never answered out of turn. */
+  const answering = new WeakSet<Duplex>()
   // Past Node's own count it would drop fields and go on; `accept` counts them instead.
   server.maxHeadersCount = 0
   server.maxConnections = limits.connections
   server.maxRequestsPerSocket = limits.requestsPerConnection
   server.setTimeout(limits.bodyIdleMs)
-  server.on('request', front.onRequest)
-  server.on('checkContinue', front.onRequest)
-  server.on('checkExpectation', front.onRequest)
+  const onRequest = (received: IncomingMessage, response: ServerResponse): void => {
+    answering.add(received.socket)
+    front.onRequest(received, response)
+  }
+  server.on('request', onRequest)
+  server.on('checkContinue', onRequest)
+  server.on('checkExpectation', onRequest)
   server.on('upgrade', (received: IncomingMessage, duplex: Duplex, head: Buffer) => {
     const socket = duplex as Socket
     socket.on('error', () => socket.destroy())
@@ -63,7 +69,9 @@ export function createFrontServer(limits: FrontLimits, front: Front): Server {
   server.on('clientError', (error: NodeJS.ErrnoException, duplex: Duplex) => {
     const socket = duplex as Socket
     const reason = unreadable(error.code)
-    if (reason === undefined || !socket.writable || socket.bytesWritten > 0) socket.destroy()
+    // Between an answer's bytes, or behind a request that is still being answered, a 400 would be read as part of it.
+    if (reason === undefined || !socket.writable || socket.bytesWritten > 0 || answering.has(socket))
+      socket.destroy()
     else front.onUnreadable(socket, reason)
   })
   return server

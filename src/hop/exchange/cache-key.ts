@@ -1,4 +1,3 @@
-import { hkdfSync } from 'node:crypto'
 import { digestFields } from '../../base/digest.ts'
 import type { Secret } from '../../base/secret.ts'
 import type { ExchangeRequest } from '../../model/exchange-request.ts'
@@ -94,7 +93,7 @@ function secretPart(token: Secret): string {
   return `signature:${signature.subarray(0, signature.length / 2).toString('base64url')}`
 }
 
-/** HKDF (RFC 5869) with SHA-256; the label keeps the two derivations apart. */
+/** One use of a digest. Neither the digest nor another use of it can be found from the result. */
 function derive(digest: Buffer, label: string): Buffer {
-  return Buffer.from(hkdfSync('sha256', digest, '', label, 32))
+  return digestFields(label, [digest.toString('base64url')])
 }

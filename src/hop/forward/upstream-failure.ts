@@ -1,16 +1,20 @@
 import { type Refusal, refusal } from '../../model/refusal.ts'
 
-/** Tells what an undici or socket error means for the caller. Keeps the error's code, never its text. */
-export function upstreamFailure(error: unknown): Refusal {
-  const code =
-    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown'
-  if (code.endsWith('_TIMEOUT')) return refusal('upstream.timeout', code)
-  if (code.startsWith('HPE_') || malformed.has(code)) return refusal('upstream.malformed', code)
-  return refusal('upstream.unreachable', code)
-}
-
+/** Errors of undici that mean: upstream answered, and what it answered is not HTTP or contradicts itself. */
 const malformed: ReadonlySet<string> = new Set([
+  'HTTPParserError',
   'UND_ERR_HEADERS_OVERFLOW',
   'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
-  'UND_ERR_RESPONSE',
 ])
+
+/** Tells what an undici or socket error means for the caller. Keeps the error's code, never its text. */
+export function upstreamFailure(error: unknown): Refusal {
+  const code = errorCode(error)
+  if (code.endsWith('_TIMEOUT')) return refusal('upstream.timeout', code)
+  return refusal(malformed.has(code) ? 'upstream.malformed' : 'upstream.unreachable', code)
+}
+
+function errorCode(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown'
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
+}

@@ -175,6 +175,15 @@ describe('readVerificationKey', () => {
     expect(reasonAgainst({ ...ed, x: point.toString('base64url') })).toMatch(/small order/)
   })
 
+  it('accepts sound Ed25519 keys with either sign', () => {
+    const signs = new Set<boolean>()
+    while (signs.size < 2) {
+      const jwk = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' })
+      signs.add(((bytes(jwk.x)[31] ?? 0) & 0x80) !== 0)
+      expect(reasonAgainst(jwk)).toBeUndefined()
+    }
+  })
+
   it.each([31, 33, 0])('refuses an Ed25519 key of %i bytes', size => {
     expect(reasonAgainst({ ...ed, x: Buffer.alloc(size, 7).toString('base64url') })).toMatch(/32 bytes/)
   })
@@ -208,6 +217,17 @@ describe('verifySignature', () => {
     const token = `${text}.${sign('sha256', Buffer.from(text), pair.privateKey).toString('base64url')}`
     expect(check(token, { ...numbers, alg: 'RS256' })).toBe(true)
     expect(check(token, { ...numbers, alg: 'PS256' })).toBe(false)
+  })
+
+  it('refuses a PSS signature without its leading zero byte, which OpenSSL alone would accept', () => {
+    const pair = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const jwk = { ...pair.publicKey.export({ format: 'jwk' }), alg: 'PS256' }
+    const text = `${encode('{"alg":"PS256"}')}.${encode('{}')}`
+    const options = { key: pair.privateKey, padding: 6, saltLength: 32 }
+    let signed = sign('sha256', Buffer.from(text), options)
+    while (signed[0] !== 0) signed = sign('sha256', Buffer.from(text), options)
+    expect(check(`${text}.${signed.toString('base64url')}`, jwk)).toBe(true)
+    expect(check(`${text}.${signed.subarray(1).toString('base64url')}`, jwk)).toBe(false)
   })
 
   it('refuses a header that names another algorithm than the one that was signed with', () => {

@@ -261,6 +261,18 @@ describe('createJwtVerifier', () => {
       accepted(verifyNow(warm.verifier, await issuer.sign()))
     })
 
+    it('is ready when the keys of one issuer are there', async () => {
+      const other = await createTestIssuer({ issuer: 'https://other.example' })
+      const { verifier } = setUp([rulesFor(issuer, { keys }), rulesFor(other, { keys })], () => ({
+        body: JSON.stringify(issuer.jwks),
+      }))
+      expect(verifier.isReady()).toBe(false)
+      await verifier.warm()
+      expect(verifier.isReady()).toBe(true)
+      expect(setUp([rulesFor(other)]).verifier.isReady()).toBe(true)
+      expect(setUp([]).verifier.isReady()).toBe(false)
+    })
+
     it('refuses with 503 when no keys were ever had, and never accepts', async () => {
       const { verifier } = setUp(
         [rulesFor(issuer, { keys })],

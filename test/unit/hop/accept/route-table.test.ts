@@ -42,6 +42,12 @@ describe('createRouteTable', () => {
     }
   })
 
+  it('reads escapes as upstream does, so that an escaped letter does not lead to a less protected route', () => {
+    for (const path of ['/orders/%6Dine', '/orders/%6d%69ne', '/%6Frders/mine']) {
+      expect(found([all, one, mine], 'GET', path)).toBe('/orders/mine')
+    }
+  })
+
   it('passes over a more specific route that takes another method', () => {
     expect(found([all, refund], 'POST', '/orders/17/refund')).toBe('/orders/{id}/refund')
     expect(found([all, refund], 'GET', '/orders/17/refund')).toBe('/orders/**')

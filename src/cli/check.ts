@@ -1,0 +1,64 @@
+import { parseArgs } from 'node:util'
+import { ok, type Result } from '../base/result.ts'
+import { type ConfigProblem, formatProblems } from '../config/config-problem.ts'
+import { isHubConfig } from '../config/is-hub-config.ts'
+import { loadHubConfig, loadSidecarConfig } from '../config/load.ts'
+import type { Command } from './command.ts'
+
+/**
+ * `hopgate check [--hub] FILE`: says whether a configuration is good, or everything that is wrong with it. Exits 0 for
+ * a good one, 1 for a bad one.
+ */
+export const check: Command = async (args, output) => {
+  const options = readOptions(args)
+  if (options === undefined) {
+    output.stderr.write('Usage: hopgate check [--hub] FILE\n')
+    return 2
+  }
+  const { file, hub } = options
+  const checked = (hub ?? isHubConfig(file)) ? checkHub(file) : checkSidecar(file)
+  if (!checked.ok) {
+    output.stderr.write(formatProblems(checked.error))
+    return 1
+  }
+  output.stdout.write(`${file}: OK\n${checked.value}\n`)
+  return 0
+}
+
+type Checked = Result<string, readonly ConfigProblem[]>
+
+function checkSidecar(file: string): Checked {
+  const loaded = loadSidecarConfig(file)
+  if (!loaded.ok) return loaded
+  const { service, routes, issuers, exchange, sts } = loaded.value
+  const server = sts === undefined ? exchange.server : 'the token service inside'
+  return ok(
+    `sidecar ${service}: ${count(routes, 'route')}, ${count(issuers, 'issuer')}, tokens from ${server}`,
+  )
+}
+
+function checkHub(file: string): Checked {
+  const loaded = loadHubConfig(file)
+  if (!loaded.ok) return loaded
+  const { issuer, issuers, clients } = loaded.value.sts
+  return ok(`hub ${issuer}: ${count(clients, 'client')}, ${count(issuers, 'issuer')}`)
+}
+
+function count(items: readonly unknown[], noun: string): string {
+  return `${items.length} ${noun}${items.length === 1 ? '' : 's'}`
+}
+
+function readOptions(args: string[]): { readonly file: string; readonly hub: true | undefined } | undefined {
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      options: { config: { type: 'string', short: 'c' }, hub: { type: 'boolean' } },
+      allowPositionals: true,
+    })
+    const files = [...positionals, ...(values.config === undefined ? [] : [values.config])]
+    const [file] = files
+    return file === undefined || files.length > 1 ? undefined : { file, hub: values.hub || undefined }
+  } catch {
+    return undefined
+  }
+}
