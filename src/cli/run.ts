@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import { startSidecar } from '../assemble/sidecar.ts'
 import { channels } from '../base/channels.ts'
 import { createLog } from '../base/log.ts'
@@ -7,6 +6,8 @@ import { formatProblems } from '../config/config-problem.ts'
 import { loadSidecarConfig } from '../config/load.ts'
 import { watchConfig } from '../config/watch.ts'
 import type { Command } from './command.ts'
+import { readConfigOption } from './config-option.ts'
+import { terminationSignal } from './termination-signal.ts'
 
 /**
  * `hopgate run --config FILE`: the sidecar, until SIGTERM or SIGINT. SIGHUP and a change of the file read the
@@ -23,7 +24,7 @@ export const run: Command = async (args, output) => {
     output.stderr.write(formatProblems(loaded.error))
     return 1
   }
-  const log = createLog(loaded.value.service)
+  const log = createLog(loaded.value.service, line => output.stderr.write(line))
   const outdated = describeOutdatedNode(process.versions.node)
   if (outdated !== undefined) log.warn(outdated)
 
@@ -32,7 +33,7 @@ export const run: Command = async (args, output) => {
     return undefined
   })
   if (sidecar === undefined) return 1
-  log.info('listening', {
+  log.info('ready', {
     version: release,
     url: sidecar.url,
     admin: sidecar.adminUrl,
@@ -61,25 +62,4 @@ export const run: Command = async (args, output) => {
   await sidecar.close()
   log.info('stopped')
   return 0
-}
-
-function readConfigOption(args: string[]): string | undefined {
-  try {
-    const { values } = parseArgs({ args, options: { config: { type: 'string', short: 'c' } } })
-    return values.config
-  } catch {
-    return undefined
-  }
-}
-
-/** A second signal does not wait for the drain. */
-function terminationSignal(): Promise<string> {
-  return new Promise(resolve => {
-    const onSignal = (signal: string): void => {
-      process.once(signal, () => process.exit(1))
-      resolve(signal)
-    }
-    process.once('SIGTERM', onSignal)
-    process.once('SIGINT', onSignal)
-  })
 }

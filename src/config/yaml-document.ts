@@ -29,7 +29,8 @@ export function parseYamlDocument(
       uniqueKeys: true,
       stringKeys: true,
       prettyErrors: false,
-      logLevel: 'silent',
+      // Not 'silent', which would also let a second document pass.
+      logLevel: 'error',
       lineCounter,
     })
     const faults: YamlFault[] = [...document.errors, ...document.warnings].map(({ code, pos }) => ({
@@ -43,15 +44,12 @@ export function parseYamlDocument(
   }
 }
 
-/** Where a line holds a reference without quotes inside braces, the reference is what broke it. */
+/** Inside { } and [ ], a brace in a value without quotes, as in `${NAME}` and `/orders/{id}`, ends being YAML. */
 function notYaml(text: string, offset: number): Omit<YamlFault, 'offset'> {
   const end = text.indexOf('\n', offset)
   const line = text.slice(text.lastIndexOf('\n', offset - 1) + 1, end < 0 ? undefined : end)
-  const isReference = /[{[].*[:,[]\s*\$\{/.test(line)
-  return {
-    found: notYamlText,
-    ...(isReference && { expected: 'quotes around references inside { } and [ ]' }),
-  }
+  const hasBrace = /[{[].*[^\s,:{["']\{/.test(line)
+  return { found: notYamlText, ...(hasBrace && { expected: 'quotes around values that hold braces' }) }
 }
 
 const notYamlText = 'text that is not YAML'

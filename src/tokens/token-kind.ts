@@ -25,8 +25,6 @@ const otherTypes: ReadonlySet<string> = new Set([
 /** Stands for an absent `typ` in an issuer's rules. */
 const absentType = 'none'
 
-const mediaType = /^[a-z0-9!#$&^_.+-]+$/
-
 /** Values of Keycloak's body claim `typ` that name another kind of token. */
 const otherBodyTypes: ReadonlySet<string> = new Set([
   'backchannel-logout',
@@ -78,10 +76,10 @@ export function checkTokenKind(
   return undefined
 }
 
-/** Lower case, without one `application/` (RFC 7515 §4.1.9); undefined for what is no media type then. */
+/** Lower case, without one `application/` (RFC 7515 §4.1.9); undefined for the word that stands for an absent type. */
 function normalizeType(type: string): string | undefined {
   const name = type.toLowerCase().replace(/^application\//, '')
-  return mediaType.test(name) && name !== absentType ? name : undefined
+  return name === absentType ? undefined : name
 }
 
 function isOneOf(value: unknown, names: ReadonlySet<string>): boolean {

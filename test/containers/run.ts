@@ -5,8 +5,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { prepareBaseImages } from './base-images.ts'
+import { buildImage } from './build-image.ts'
 import { createChecklist } from './checklist.ts'
 import { checkCompose } from './compose-checks.ts'
+import { startComposeProject } from './compose-project.ts'
 import { findOrStartEngine } from './engine.ts'
 import { checkImage } from './image-checks.ts'
 
@@ -32,15 +34,14 @@ async function run(): Promise<void> {
 
   say('building the image …')
   removeImage(image)
-  // The stand-in knows this machine's way to the registry, which may not lead through a container's network.
-  const network = base.isStandIn ? ['--network', 'host'] : []
-  const options = ['--build-arg', `NODE_IMAGE=${base.node}`, '--force-rm', '--tag', image]
-  await engine.docker(['build', ...network, ...options, root], { timeoutMs: 300_000 })
-
+  for (const stage of await buildImage(engine, base, root, image)) removeImage(stage)
   say('the image')
   await checkImage(engine, checklist, image, base.node, folder, onCleanup)
+
+  say('starting deploy/compose …')
+  const project = await startComposeProject({ engine, image, base, root, folder, onCleanup })
   say('deploy/compose')
-  await checkCompose(engine, checklist, image, base, root, folder, onCleanup)
+  await checkCompose(checklist, project)
 }
 
 const interrupted = new Promise<never>((_, reject) => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { connect } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -8,6 +8,7 @@ import { findRedisServer } from '../../src/assemble/demo/redis-server.ts'
 import { startRedis } from '../support/redis.ts'
 
 const main = join(import.meta.dirname, '../../src/main.ts')
+const compileCache = join(tmpdir(), 'node-compile-cache')
 const hasRedis = findRedisServer() !== undefined
 
 /** Where the demo under test makes its files: it must be empty at the end. */
@@ -36,7 +37,8 @@ interface Running {
 function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
   const { REDIS_URL: _, ...inherited } = process.env
   const child = spawn(process.execPath, [main, 'demo', ...args], {
-    env: { ...inherited, TMPDIR: temp, NODE_OPTIONS: '', ...env },
+    // Node's compile cache is kept on purpose, and not in this folder.
+    env: { ...inherited, TMPDIR: temp, NODE_COMPILE_CACHE: compileCache, NODE_OPTIONS: '', ...env },
   })
   children.push(child)
   let stdout = ''
@@ -170,6 +172,19 @@ describe('demo --once --json', () => {
     expectGoodReport(running.stdout())
     expect(running.stderr()).toContain('REDIS_URL names a server that cannot be reached')
     expect(running.stderr()).not.toContain('hidden')
+  })
+
+  it('exits 1 and says what is not as it must be', async () => {
+    const deaf = createServer(() => {})
+    await new Promise<void>(resolve => deaf.listen(0, '127.0.0.1', resolve))
+    const { port } = deaf.address() as AddressInfo
+    const running = start(['--once', '--json'], { REDIS_URL: `redis://127.0.0.1:${port}` })
+    expect(await running.ended).toBe(1)
+    expect(running.stderr()).toContain("not as expected: orders: the source is 'issued', not 'redis'")
+    expectGoodReport(running.stdout())
+    expectNoToken(running)
+    expectNothingLeft()
+    deaf.close()
   })
 })
 

@@ -14,14 +14,18 @@ let received: HttpRequest[]
 
 const limits = { maxBodyBytes: 1_000, headersTimeoutMs: 300, requestTimeoutMs: 600 }
 
-async function start(handler?: HttpHandler): Promise<void> {
+async function start(handler?: HttpHandler, requestTimeoutMs = limits.requestTimeoutMs): Promise<void> {
   received = []
   log = []
   const echo: HttpHandler = async request => {
     received.push(request)
     return { status: 200, headers: { 'Content-Type': 'text/plain' }, body: 'answer' }
   }
-  server = createHandlerServer(handler ?? echo, { ...limits, log: createLog('test', line => log.push(line)) })
+  server = createHandlerServer(handler ?? echo, {
+    ...limits,
+    requestTimeoutMs,
+    log: createLog('test', line => log.push(line)),
+  })
   port = (await listen(server, { host: '127.0.0.1', port: 0 })).port
 }
 
@@ -160,7 +164,7 @@ describe('what is refused before the handler sees it', () => {
     await start()
     const response = await requestRaw(port, bytes)
     expect(response.status).toBe(status)
-    expect(response.text).not.toMatch(/[^\s]*(x{5}|evil)/)
+    expect(response.text).not.toMatch(/xxxxx|evil/)
     expect(received).toEqual([])
     expect((await requestRaw(port, get('/ok'))).status).toBe(200)
   })
@@ -234,16 +238,15 @@ describe('closing', () => {
   })
 
   it('breaks off after the grace, and closes idle connections at once', async () => {
-    await start(() => new Promise(() => {}))
+    await start(() => new Promise(() => {}), 60_000)
     const idle = await openRaw(port)
     const stuck = await openRaw(port)
     stuck.write(get('/'))
     await delay(50)
-    const startedAt = performance.now()
+    const ended = [idle, stuck].map(socket => new Promise(resolve => socket.once('close', resolve)))
+    for (const socket of [idle, stuck]) socket.resume()
     await closeServer(server, 100)
-    expect(performance.now() - startedAt).toBeLessThan(550)
-    idle.destroy()
-    stuck.destroy()
+    await Promise.all(ended)
   })
 
   it('says when the address is taken', async () => {

@@ -102,7 +102,7 @@ function checkTypes(answer: TokenResponse, request: ExchangeRequest): string | u
 
 function readToken(answer: TokenResponse, request: ExchangeRequest): Result<CompactJws, string> {
   const text = answer.token.expose()
-  if (false as boolean) return fail('the token has characters that no bearer token has')
+  if (!b64token.test(text)) return fail('the token has characters that no bearer token has')
   if (text === request.subjectToken.expose()) return fail('the token is the subject token')
   const jws = readCompactJws(text, maxTokenBytes)
   if (!jws.ok) return fail(`the token is not an acceptable JWT: ${jws.error}`)

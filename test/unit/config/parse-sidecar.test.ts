@@ -250,10 +250,10 @@ describe('the client at the authorization server', () => {
       .exchange.client
 
   it('is named after the service and sends its secret in the header, unless told otherwise', () => {
-    const client = withClient('{ secret: "${S}" }')
+    const client = withClient(`{ secret: "\${S}" }`)
     expect(client).toMatchObject({ id: 'orders', authentication: 'client_secret_basic' })
     expect('secret' in client && client.secret.expose()).toBe('shh')
-    expect(withClient('{ secret: "${S}", authentication: client_secret_post }').authentication).toBe(
+    expect(withClient(`{ secret: "\${S}", authentication: client_secret_post }`).authentication).toBe(
       'client_secret_post',
     )
   })

@@ -96,7 +96,7 @@ describe('FileKeys', () => {
     ['missing', () => rmSync(file)],
     ['truncated', () => writeFileSync(file, '{"keys":[')],
     ['empty', () => writeFileSync(file, '')],
-    ['too large', () => writeFileSync(file, `{"keys":[]${' '.repeat(600_000)}}`)],
+    ['too large', () => writeFileSync(file, JSON.stringify(a.jwks).padEnd(600_000))],
   ])('keeps the last good set while the file is %s, up to its bound', (_, spoil) => {
     write(file, a)
     expect(finds('a')).toBe(true)

@@ -143,6 +143,11 @@ describe('RemoteKeys', () => {
     expect(keys.holds(kept)).toBe(true)
   })
 
+  it.each([500, 302, 404])('takes no keys from an answer with status %i', async status => {
+    const { keys } = setUp({ body: JSON.stringify(old.jwks), status })
+    expect(await keys.find('ES256', 'old')).toEqual(unavailable)
+  })
+
   it.each<[string, FakeAnswer]>([
     ['cannot be reached', unreachable],
     ['throws', new Error('bug')],

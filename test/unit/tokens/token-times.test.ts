@@ -32,6 +32,7 @@ describe('readTokenTimes', () => {
     2 ** 53,
   ])('refuses %j as exp, nbf or iat', value => {
     expect(isRefused({ exp: value })).toBe(true)
+    expect(isRefused({ exp: value }, { ...rules, maxLifetimeSeconds: Number.POSITIVE_INFINITY })).toBe(true)
     if (value === undefined) return
     expect(isRefused({ nbf: value })).toBe(true)
     expect(isRefused({ iat: value })).toBe(true)
