@@ -46,7 +46,7 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
 
 /** Lines are gathered for this long: one system call for many. A kill loses no more than this and what waits. */
 const gatherMs = 5
-const batchChars = 64 * 1024
+const batchChars = 256 * 1024
 const rotationCheckMs = 1_000
 const busyPauseMs = { first: 1, longest: 50 }
 const failurePauseMs = { first: 50, longest: 1_000 }
@@ -68,6 +68,8 @@ export class BatchingLineWriter implements LineWriter {
   readonly #batches: Batch[] = []
   /** What is being written; it stays until its last byte is taken. */
   #current: { readonly bytes: Buffer; readonly lines: number; offset: number } | undefined
+  /** Where batches are encoded, one after the other: there is only one write at a time. */
+  #space = Buffer.allocUnsafeSlow(batchChars)
   /** Lines accepted and not yet written, those of {@link #current} included. */
   #waiting = 0
   #timer: NodeJS.Timeout | undefined
@@ -160,7 +162,11 @@ export class BatchingLineWriter implements LineWriter {
 
   #takeBatch(): { bytes: Buffer; lines: number; offset: number } | undefined {
     const batch = this.#batches.shift()
-    return batch && { bytes: Buffer.from(batch.text, 'utf8'), lines: batch.lines, offset: 0 }
+    if (batch === undefined) return undefined
+    const size = Buffer.byteLength(batch.text)
+    if (size > this.#space.length) this.#space = Buffer.allocUnsafeSlow(size)
+    this.#space.write(batch.text)
+    return { bytes: this.#space.subarray(0, size), lines: batch.lines, offset: 0 }
   }
 
   async #refreshTarget(): Promise<void> {

@@ -64,10 +64,8 @@ async function answer(
   if (head === undefined) return empty(400)
   const coding = head.headers.get('content-encoding')
   if (coding?.some(value => value.toLowerCase() !== 'identity')) return empty(415)
-  if (Number(req.headers['content-length'] ?? 0) > options.maxBodyBytes) {
-    // Who waits for `100 Continue` may send the body or another request next: this connection cannot be used again.
-    return waitsForContinue ? empty(413, { connection: 'close' }) : empty(413)
-  }
+  // Node ends the connection of a caller that waits for `100 Continue` in vain.
+  if (Number(req.headers['content-length'] ?? 0) > options.maxBodyBytes) return empty(413)
   if (waitsForContinue) res.writeContinue()
   const body = await readBody(req, options.maxBodyBytes)
   if (body === 'gone') return undefined

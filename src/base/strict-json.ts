@@ -88,10 +88,10 @@ function harden(value: unknown, members: { count: number }): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return Object.freeze(value.map(item => harden(item, members)))
   const copy: Record<string, unknown> = Object.create(null)
-  for (const [name, item] of Object.entries(value)) {
+  for (const name of Object.keys(value)) {
     if (!name.isWellFormed()) reject(members)
     members.count++
-    copy[name] = harden(item, members)
+    copy[name] = harden((value as JsonObject)[name], members)
   }
   return Object.freeze(copy)
 }

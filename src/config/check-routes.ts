@@ -1,4 +1,11 @@
-import { isDuplicate, isShadowed, parseRouteMatch, type RoutePattern } from '../model/route-order.ts'
+import {
+  duplicateKey,
+  isDuplicate,
+  isShadowed,
+  parseRouteMatch,
+  type RoutePattern,
+  shapes,
+} from '../model/route-order.ts'
 import type { Report } from './report.ts'
 import type { RouteInput } from './route-schema.ts'
 
@@ -12,17 +19,25 @@ export function routeId(route: RouteInput): string {
 /** Reports routes that share a name, that match the same requests, or that no request can reach. */
 export function checkRoutes(routes: readonly (RouteInput | undefined)[], report: Report): void {
   const patterns = routes.map(route => route && patternOf(route))
-  const ids = routes.map(route => route && routeId(route))
-  for (const [index, pattern] of patterns.entries()) {
-    if (pattern === undefined) continue
+  const byShape = groupByShape(patterns)
+  const namesakes = new Map<string, number>()
+  const alike = new Map<string, { readonly index: number; readonly pattern: RoutePattern }[]>()
+  for (const [index, route] of routes.entries()) {
+    const pattern = patterns[index]
+    if (route === undefined || pattern === undefined) continue
     const path = ['routes', index]
-    const namesake = ids.indexOf(ids[index])
-    const twin = patterns.findIndex(other => other !== undefined && isDuplicate(other, pattern))
-    if (twin < index) {
+    const id = routeId(route)
+    const namesake = namesakes.get(id)
+    if (namesake === undefined) namesakes.set(id, index)
+    const key = duplicateKey(pattern)
+    const group = alike.get(key) ?? []
+    const twin = group.find(other => isDuplicate(other.pattern, pattern))?.index
+    alike.set(key, [...group, { index, pattern }])
+    if (twin !== undefined) {
       report.add({ path, found: `a route for the same requests as routes[${twin}]`, expected: 'one of them' })
-    } else if (namesake < index) {
+    } else if (namesake !== undefined) {
       report.add({ path, found: `the name of routes[${namesake}] again`, expected: 'another name' })
-    } else if (isShadowed(pattern, present(patterns))) {
+    } else if (isShadowed(pattern, byShape.get(shapes(pattern.path).at(-1) ?? '') ?? [])) {
       const found = 'a route that gets no request: more specific routes take them all'
       report.add({ path, found, expected: 'it gone, or the others narrower' })
     }
@@ -35,6 +50,18 @@ function patternOf(route: RouteInput): RoutePattern | undefined {
   return parsed.ok ? parsed.value : undefined
 }
 
-function present<T>(values: readonly (T | undefined)[]): readonly T[] {
-  return values.filter(value => value !== undefined)
+/** Patterns under every shape that they begin with, so that thousands of routes are not each compared with all. */
+function groupByShape(
+  patterns: readonly (RoutePattern | undefined)[],
+): ReadonlyMap<string, readonly RoutePattern[]> {
+  const groups = new Map<string, RoutePattern[]>()
+  for (const pattern of patterns) {
+    if (pattern === undefined) continue
+    for (const shape of shapes(pattern.path)) {
+      const group = groups.get(shape)
+      if (group === undefined) groups.set(shape, [pattern])
+      else group.push(pattern)
+    }
+  }
+  return groups
 }

@@ -15,16 +15,19 @@ export interface Complaint {
 export class Report {
   readonly #source: ConfigSource
   readonly #problems: ConfigProblem[]
+  /** Where the text itself is wrong: whatever else is wrong there follows from it. */
+  readonly #unreadable: ReadonlySet<string>
 
   constructor(source: ConfigSource) {
     this.#source = source
     this.#problems = [...source.problems]
+    this.#unreadable = new Set(source.problems.map(problem => problem.path))
   }
 
   /** Adds a complaint, unless the text at that very place could not be read in the first place. */
   add({ path, at, ...complaint }: Complaint): void {
     const formatted = formatPath(path)
-    if (path.length > 0 && this.#source.problems.some(problem => problem.path === formatted)) return
+    if (path.length > 0 && this.#unreadable.has(formatted)) return
     this.#problems.push({
       file: this.#source.file,
       ...this.#source.position(path, at ?? 'value'),

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { DocumentPath } from './config-problem.ts'
+import { type DocumentPath, quoteText } from './config-problem.ts'
 import type { IssueDetail } from './issue-detail.ts'
 import { type JsonSchema, knownKeys, schemasAt } from './json-schema.ts'
 import { nearestWord } from './nearest-word.ts'
@@ -39,7 +39,7 @@ function complain(
       return branch.flatMap(inner => complain(inner, path, root, schema, report))
     }
     case 'invalid_key':
-      return issue.issues.flatMap(inner => complain(inner, path, root, schema, report))
+      return [badKey(path, schema)]
     case 'custom':
       return [custom(path, described, expected, issue.params ?? {})]
     case 'invalid_type':
@@ -64,6 +64,12 @@ function unknownKey(parent: DocumentPath, key: string, known: readonly string[])
     expected: `one of ${known.join(', ')}`,
     ...(suggestion !== undefined && { suggestion }),
   }
+}
+
+function badKey(path: DocumentPath, schema: JsonSchema): Complaint {
+  const parents = schemasAt(schema, path.slice(0, -1))
+  const expected = parents.map(parent => parent.propertyNames?.title ?? 'another key').join(' or ')
+  return { path, at: 'key', found: quoteText(String(path.at(-1))), expected }
 }
 
 function unknownWord(

@@ -10,6 +10,8 @@ export interface YamlFault {
 
 /** A longer text is refused before it is parsed. */
 const maxLength = 1024 * 1024
+/** So are more brackets inside each other: the parser's time grows with the square of their number. */
+const maxOpenBrackets = 100
 
 /**
  * Parses one YAML 1.2 document with the core schema: keys are text and unique, no custom tags, no directives.
@@ -20,6 +22,7 @@ export function parseYamlDocument(
   lineCounter: LineCounter,
 ): Result<Node | null, readonly YamlFault[]> {
   if (text.length > maxLength) return fail([{ offset: 0, found: 'more text than 1 MiB' }])
+  if (hasDeepBrackets(text)) return fail([{ offset: 0, found: 'brackets nested too deep somewhere' }])
   try {
     const document = parseDocument(text, {
       version: '1.2',
@@ -42,6 +45,16 @@ export function parseYamlDocument(
   } catch {
     return fail([{ offset: 0, found: 'text that the YAML parser gave up on; it may be nested too deep' }])
   }
+}
+
+/** A rough count that knows nothing of quotes: no configuration comes near the bound. */
+function hasDeepBrackets(text: string): boolean {
+  let open = 0
+  for (const [bracket] of text.matchAll(/[[{\]}]/g)) {
+    open = bracket === '[' || bracket === '{' ? open + 1 : Math.max(0, open - 1)
+    if (open > maxOpenBrackets) return true
+  }
+  return false
 }
 
 /** Inside { } and [ ], a brace in a value without quotes, as in `${NAME}` and `/orders/{id}`, ends being YAML. */

@@ -1,11 +1,5 @@
 import { ok, type Result } from '../base/result.ts'
-import {
-  comparePatterns,
-  matchesPath,
-  overlapsPattern,
-  type PathPattern,
-  parsePathPattern,
-} from './path-pattern.ts'
+import { comparePatterns, matchesPath, type PathPattern, parsePathPattern } from './path-pattern.ts'
 import type { RouteMatch } from './route.ts'
 
 /** Methods that a route takes when it names none. Others, such as those of WebDAV, must be named. */
@@ -58,20 +52,36 @@ export function takesRequest(route: RoutePattern, method: string, host: string, 
 
 /** Whether neither route is more specific and some request belongs to both, so that nothing says who takes it. */
 export function isDuplicate(a: RoutePattern, b: RoutePattern): boolean {
-  if (compareRoutes(a, b) !== 0 || a.host !== b.host || !overlapsPattern(a.path, b.path)) return false
+  if (duplicateKey(a) !== duplicateKey(b)) return false
   return a.methods === undefined || a.methods.some(method => b.methods?.includes(method))
+}
+
+/** The same for routes that differ at most in the names of parameters and in which methods they name. */
+export function duplicateKey({ path, host, methods }: RoutePattern): string {
+  return JSON.stringify([host, methods === undefined, path.rest, shapes(path).at(-1)])
+}
+
+/** What the beginnings of a pattern look like when the names of parameters do not count, the empty one first. */
+export function shapes(path: PathPattern): readonly string[] {
+  const beginnings = ['']
+  for (const segment of path.segments) {
+    const shape = segment.kind === 'literal' ? `/=${segment.text}` : '/{}'
+    beginnings.push(`${beginnings.at(-1)}${shape}`)
+  }
+  return beginnings
 }
 
 /**
  * Whether other, more specific routes take every request of `route`.
  *
  * It is enough to try requests that use a fresh word wherever the route leaves a choice, for each length of path up
- * to one more than any pattern's: a route that takes the fresh word takes every word.
+ * to one more than any pattern's: a route that takes the fresh word takes every word. So only those others count whose
+ * path begins with the same shape ({@link shapes}).
  */
 export function isShadowed(route: RoutePattern, others: readonly RoutePattern[]): boolean {
   const stronger = others.filter(other => compareRoutes(other, route) < 0)
   if (stronger.length === 0) return false
-  const longest = Math.max(...others.map(other => other.path.segments.length)) + 1
+  const longest = Math.max(...stronger.map(other => other.path.segments.length)) + 1
   const methods = route.methods ?? usualMethods
   return samplePaths(route.path, longest).every(path =>
     methods.every(method => stronger.some(other => takesRequest(other, method, route.host ?? fresh, path))),

@@ -1,11 +1,4 @@
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-  sign,
-  verify,
-} from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { sha256Base64Url } from '../base/digest.ts'
 
 /** One ES256 key pair. The public half is a JWK as it is published. */
@@ -82,7 +75,7 @@ function readSigningKey(jwk: unknown, name: string): SigningKey {
     throw new Error(`${name} is not meant for ES256 signatures`)
   }
   const key = importKey({ kty, crv, x, y, d }, name)
-  if (key.publicJwk.x !== x || key.publicJwk.y !== y || !signsFor(key)) {
+  if (key.publicJwk.x !== x || key.publicJwk.y !== y) {
     throw new Error(`the halves of ${name} do not belong together`)
   }
   if (kid !== undefined && kid !== key.publicJwk.kid)
@@ -90,6 +83,7 @@ function readSigningKey(jwk: unknown, name: string): SigningKey {
   return key
 }
 
+/** OpenSSL refuses a point that is off the curve and halves that do not belong together. */
 function importKey(jwk: Record<string, string>, name: string): SigningKey {
   try {
     return signingKey(createPrivateKey({ key: jwk, format: 'jwk' }))
@@ -105,13 +99,6 @@ function signingKey(privateKey: KeyObject): SigningKey {
     privateKey,
     publicJwk: Object.freeze({ kty: 'EC', crv: 'P-256', x, y, alg: 'ES256', use: 'sig', kid }),
   }
-}
-
-/** Proves that what the private half signs, the published half verifies. */
-function signsFor(key: SigningKey): boolean {
-  const probe = Buffer.from('hopgate signing key probe')
-  const published = createPublicKey({ key: { ...key.publicJwk }, format: 'jwk' })
-  return verify('sha256', probe, published, sign('sha256', probe, key.privateKey))
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

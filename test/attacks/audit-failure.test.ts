@@ -42,6 +42,9 @@ async function startOnDisk(whenFull: 'refuse' | 'count', queue: number) {
     },
     makeRoom: () => point(disk),
     isAccepting: () => writer.isAccepting(),
+    /** Waits until this many events are on disk. */
+    holds: (count: number) =>
+      until(() => readFileSync(disk, 'utf8').split('\n').length > count, `${count} events are on disk`),
     async ask(path: string, method: string): Promise<number> {
       const headers = { authorization: `Bearer ${token}` }
       const answer = await fetch(`${hop.url}${path}`, { method, headers })
@@ -74,6 +77,7 @@ describe('a full disk under the audit trail', () => {
   it('lets nothing through where the trail comes first, and nothing is missing from it afterwards', async () => {
     const trail = await startOnDisk('refuse', 100)
     expect(await trail.ask('/orders', 'GET')).toBe(200)
+    await trail.holds(1)
     await fillAndNotice(trail)
     const forwarded = hop.upstream.requests.length
     expect(await trail.ask('/orders', 'GET')).toBe(503)
@@ -109,7 +113,7 @@ describe('a trail with room', () => {
         i % 4 === 0 ? trail.ask('/nowhere', 'GET') : trail.ask('/orders', 'GET'),
       ),
     )
-    await hop.sidecar.close()
+    await trail.holds(asked.length)
     expect((await trail.recorded()).toSorted()).toEqual(asked.toSorted())
   })
 })

@@ -1,17 +1,14 @@
 import {
   constants,
-  createHash,
   createHmac,
+  createPrivateKey,
   createPublicKey,
-  generateKeyPairSync,
-  type JsonWebKey,
   type KeyObject,
   randomBytes,
   sign,
-  verify,
 } from 'node:crypto'
 import { once } from 'node:events'
-import { Agent, createServer, get as httpGet } from 'node:http'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
@@ -22,7 +19,8 @@ import {
   malformedCredentials,
   startAttackedHop,
 } from '../support/attacked-hop.ts'
-import { startAuthorizationServer, type TestAuthorizationServer } from '../support/authorization-server.ts'
+import { canMakeCertificates, createCertificate } from '../support/certificate.ts'
+import { decodeText, headerText, type JwsTexts, signBytes, signInput, textsOf } from '../support/jws-text.ts'
 import { sendRaw } from '../support/raw-client.ts'
 import { createTestIssuer, encode, type TestIssuer } from '../support/tokens.ts'
 
@@ -68,32 +66,17 @@ function good(by: TestIssuer = login, header: Record<string, unknown> = {}, clai
   return by.sign({ scope: 'orders:read', ...claims }, header)
 }
 
-type Parts = [header: string, payload: string, signature: string]
-const partsOf = (token: string): Parts => token.split('.') as Parts
-const decode = (part: string): string => Buffer.from(part, 'base64url').toString()
-const payloadOf = async (by: TestIssuer = login): Promise<string> => decode(partsOf(await good(by))[1])
-const headerText = (changes: Record<string, unknown> = {}): string =>
-  JSON.stringify({ alg: 'ES256', kid: 'k1', typ: 'at+jwt', ...changes })
+const payloadOf = async (by: TestIssuer = login): Promise<string> => decodeText(textsOf(await good(by))[1])
 
-/** Signs a signing input as it is, well formed or not, with the usual issuer's key. */
-function signInput(input: string, key: KeyObject = login.privateKey): string {
-  const signature = sign('sha256', Buffer.from(input, 'latin1'), { key, dsaEncoding: 'ieee-p1363' })
-  return `${input}.${signature.toString('base64url')}`
-}
-
-/** Signs bytes that need not be text. */
-function signBytes(header: string | Buffer, payload: string | Buffer): string {
-  return signInput(
-    `${Buffer.from(header).toString('base64url')}.${Buffer.from(payload).toString('base64url')}`,
-  )
-}
+/** Signs a signing input as it is, with the usual issuer's key. */
+const signed = (input: string): string => signInput(input, login.privateKey)
 
 /** The positive twin: the same issuer's token without the attack. */
 const expectTwin = async (by: TestIssuer = login) => hop.expectForwarded(await good(by))
 
 describe('A01 to A06: the header chooses how it is verified', () => {
   it('A01 refuses a token that says it is not signed', async () => {
-    const [, payload] = partsOf(await good())
+    const [, payload] = textsOf(await good())
     await hop.expectDenied(`eyJhbGciOiJub25lIn0.${payload}.`)
     await expectTwin()
   })
@@ -101,7 +84,7 @@ describe('A01 to A06: the header chooses how it is verified', () => {
   it.each(['none', 'None', 'NONE', 'nOnE'])(
     'A02 refuses alg %s, with any signature or without',
     async alg => {
-      const [, payload, signature] = partsOf(await good())
+      const [, payload, signature] = textsOf(await good())
       const header = encode(headerText({ alg }))
       for (const last of ['', signature, 'AAAA', encode('none')])
         await hop.expectDenied(`${header}.${payload}.${last}`)
@@ -109,10 +92,13 @@ describe('A01 to A06: the header chooses how it is verified', () => {
     },
   )
 
-  it.each([undefined, '', null, [], ['ES256'], 1, {}, true])('A03 refuses alg %j', async alg => {
-    await hop.expectDenied(await good(login, { alg }))
-    await expectTwin()
-  })
+  it.each([undefined, '', null, [], ['ES256'], 1, {}, true].map(alg => ({ alg })))(
+    'A03 refuses alg $alg',
+    async ({ alg }) => {
+      await hop.expectDenied(await good(login, { alg }))
+      await expectTwin()
+    },
+  )
 
   it.each<[string, () => TestIssuer]>([
     ['EC', () => login],
@@ -120,11 +106,11 @@ describe('A01 to A06: the header chooses how it is verified', () => {
     ['Ed25519', () => ed],
   ])('A04 refuses an HMAC keyed with the public %s key, however that is written', async (_kind, of) => {
     const issuer = of()
-    const publicKey = createPublicKey({ key: issuer.jwk as JsonWebKey, format: 'jwk' })
+    const publicKey = createPublicKey({ key: issuer.jwk, format: 'jwk' })
     for (const secret of spellingsOf(publicKey, issuer)) {
       for (const bits of [256, 384, 512]) {
         const header = encode(headerText({ alg: `HS${bits}`, kid: issuer.kid }))
-        const input = `${header}.${partsOf(await good(issuer))[1]}`
+        const input = `${header}.${textsOf(await good(issuer))[1]}`
         const mac = createHmac(`sha${bits}`, secret).update(input).digest('base64url')
         await hop.expectDenied(`${input}.${mac}`)
       }
@@ -141,7 +127,7 @@ describe('A01 to A06: the header chooses how it is verified', () => {
   it.each(['ES384', 'ES512'] as const)(
     'A05 refuses %s with a P-256 key where the issuer may use it',
     async alg => {
-      const [, payload] = partsOf(await good(ecdsa))
+      const [, payload] = textsOf(await good(ecdsa))
       const input = `${encode(headerText({ alg, kid: ecdsa.kid }))}.${payload}`
       const key = { key: ecdsa.privateKey, dsaEncoding: 'ieee-p1363' } as const
       const half = sign(alg === 'ES384' ? 'sha384' : 'sha512', Buffer.from(input), key)
@@ -188,13 +174,13 @@ describe('A07 to A11: signatures and keys that fit everything', () => {
     ['r = s = 1', one, one],
     ['r and s above n', most, most],
   ])('A07 refuses a psychic signature: %s', async (_what, r, s) => {
-    const [header, payload] = partsOf(await good())
+    const [header, payload] = textsOf(await good())
     await hop.expectDenied(`${header}.${payload}.${Buffer.concat([r, s]).toString('base64url')}`)
     await expectTwin()
   })
 
   it('A08 refuses an ECDSA signature in DER, or of any length but 64 bytes', async () => {
-    const [header, payload, signature] = partsOf(await good())
+    const [header, payload, signature] = textsOf(await good())
     const input = `${header}.${payload}`
     const raw = Buffer.from(signature, 'base64url')
     const der = sign('sha256', Buffer.from(input), { key: login.privateKey, dsaEncoding: 'der' })
@@ -213,7 +199,7 @@ describe('A07 to A11: signatures and keys that fit everything', () => {
 
   it('A09 takes the twin that anybody can make of an ECDSA signature for the same token', async () => {
     const token = await good()
-    const [header, payload, signature] = partsOf(token)
+    const [header, payload, signature] = textsOf(token)
     const raw = Buffer.from(signature, 'base64url')
     const order = BigInt(`0x${n.toString('hex')}`)
     const otherS = (order - BigInt(`0x${raw.toString('hex', 32)}`)).toString(16).padStart(64, '0')
@@ -236,7 +222,7 @@ describe('A07 to A11: signatures and keys that fit everything', () => {
 
   it('A11 refuses an Ed25519 signature whose second half is not reduced (S + L)', async () => {
     const token = await good(ed)
-    const [header, payload, signature] = partsOf(token)
+    const [header, payload, signature] = textsOf(token)
     const raw = Buffer.from(signature, 'base64url')
     const order = 2n ** 252n + 27742317777372353535851937790883648493n
     const s = BigInt(`0x${Buffer.from(raw.subarray(32)).reverse().toString('hex')}`) + order
@@ -269,7 +255,7 @@ describe('A13 to A17: the header asks for something', () => {
   it.each(['raw.payload', 'raw', '{}'])('A14 refuses the unencoded payload %s', async payload => {
     const header = encode(headerText({ b64: false, crit: ['b64'] }))
     const denial = payload === '{}' ? malformedCredentials : invalidToken
-    await hop.expectDenied(signInput(`${header}.${payload}`), denial)
+    await hop.expectDenied(signed(`${header}.${payload}`), denial)
     await expectTwin()
   })
 
@@ -317,9 +303,22 @@ describe('A13 to A17: the header asks for something', () => {
     await hop.expectDenied(await good(attacker, header))
     await hop.expectForwarded(await good(login, header))
   })
+
+  it.skipIf(!canMakeCertificates)(
+    'A17 takes no key from a certificate in the token (with openssl)',
+    async () => {
+      const { key, cert } = createCertificate('DNS:login.test')
+      const x5c = [cert.replaceAll(/-----[^-]+-----|\s/g, '')]
+      for (const kid of ['k1', undefined]) {
+        const input = `${encode(headerText({ kid, x5c }))}.${encode(await payloadOf())}`
+        await hop.expectDenied(signInput(input, createPrivateKey(key)))
+        await hop.expectForwarded(signed(input))
+      }
+    },
+  )
 })
 
-describe('A20 to A29: texts that readers disagree on', () => {
+describe('A21 to A29: texts that readers disagree on', () => {
   it.each<[string, string]>([
     ['alg, the good one first', '{"alg":"ES256","alg":"none","kid":"k1","typ":"at+jwt"}'],
     ['alg, the good one last', '{"alg":"none","alg":"ES256","kid":"k1","typ":"at+jwt"}'],
@@ -373,8 +372,8 @@ describe('A20 to A29: texts that readers disagree on', () => {
     ['has a trailing comma', payload => `${payload.slice(0, -1)},}`],
   ])('A23 refuses a token whose payload %s', async (_what, change) => {
     const payload = await payloadOf()
-    await hop.expectDenied(signBytes(headerText(), change(payload)))
-    await hop.expectForwarded(signBytes(headerText(), payload))
+    await hop.expectDenied(signBytes(headerText(), change(payload), login.privateKey))
+    await hop.expectForwarded(signBytes(headerText(), payload, login.privateKey))
   })
 
   it.each<[string, (header: string) => string | Buffer]>([
@@ -387,8 +386,8 @@ describe('A20 to A29: texts that readers disagree on', () => {
     ['nests deeply', header => withValue(header, `${'['.repeat(1500)}${']'.repeat(1500)}`)],
   ])('A23 refuses a token whose header %s', async (_what, change) => {
     const payload = await payloadOf()
-    await hop.expectDenied(signBytes(change(headerText()), payload))
-    await hop.expectForwarded(signBytes(headerText(), payload))
+    await hop.expectDenied(signBytes(change(headerText()), payload, login.privateKey))
+    await hop.expectForwarded(signBytes(headerText(), payload, login.privateKey))
   })
 
   it('A23 takes a member named __proto__ for data', async () => {
@@ -401,7 +400,7 @@ describe('A20 to A29: texts that readers disagree on', () => {
     )
   })
 
-  it.each<[string, (parts: Parts) => string[]]>([
+  it.each<[string, (parts: JwsTexts) => string[]]>([
     ['padding at the end', ([h, p, s]) => [h, p, `${s}=`]],
     ['more padding at the end', ([h, p, s]) => [h, p, `${s}==`]],
     ['plus', ([h, p, s]) => [h, p, `+${s.slice(1)}`]],
@@ -410,7 +409,7 @@ describe('A20 to A29: texts that readers disagree on', () => {
     ['unused bits in the signature', ([h, p, s]) => [h, p, withUnusedBits(s)]],
   ])('A24 refuses another spelling of a good token: %s', async (_what, change) => {
     const token = await good()
-    await hop.expectDenied(change(partsOf(token)).join('.'))
+    await hop.expectDenied(change(textsOf(token)).join('.'))
     await hop.expectForwarded(token)
   })
 
@@ -420,12 +419,12 @@ describe('A20 to A29: texts that readers disagree on', () => {
     let header = headerText()
     while (Buffer.byteLength(header) % 3 === 0) header += ' '
     const [h, p] = [encode(header), encode(payload)]
-    await hop.expectForwarded(signInput(`${h}.${p}`))
-    await hop.expectDenied(signInput(`${h}.${withUnusedBits(p)}`))
-    await hop.expectDenied(signInput(`${withUnusedBits(h)}.${p}`))
+    await hop.expectForwarded(signed(`${h}.${p}`))
+    await hop.expectDenied(signed(`${h}.${withUnusedBits(p)}`))
+    await hop.expectDenied(signed(`${withUnusedBits(h)}.${p}`))
   })
 
-  it.each<[string, (parts: Parts) => string]>([
+  it.each<[string, (parts: JwsTexts) => string]>([
     ['padding inside', ([h, p, s]) => `${h}=.${p}.${s}`],
     ['a blank inside', ([h, p, s]) => `${h}.${p} .${s}`],
     ['a tab inside', ([h, p, s]) => `${h}.${p}\t.${s}`],
@@ -435,11 +434,11 @@ describe('A20 to A29: texts that readers disagree on', () => {
     ['quotes', parts => `"${parts.join('.')}"`],
   ])('A24 and A25 answer 400 to what is no bearer token at all: %s', async (_what, change) => {
     const token = await good()
-    await hop.expectDenied(change(partsOf(token)), malformedCredentials)
+    await hop.expectDenied(change(textsOf(token)), malformedCredentials)
     await hop.expectForwarded(token)
   })
 
-  it.each<[string, (parts: Parts) => string[]]>([
+  it.each<[string, (parts: JwsTexts) => string[]]>([
     ['one part', ([h]) => [h]],
     ['two parts', ([h, p]) => [h, p]],
     ['four parts', ([h, p, s]) => [h, p, s, s]],
@@ -453,7 +452,7 @@ describe('A20 to A29: texts that readers disagree on', () => {
     ['3,000 parts', () => new Array<string>(3000).fill('')],
   ])('A25 refuses %s', async (_what, change) => {
     const token = await good()
-    await hop.expectDenied(change(partsOf(token)).join('.'))
+    await hop.expectDenied(change(textsOf(token)).join('.'))
     await hop.expectForwarded(token)
   })
 
@@ -464,18 +463,18 @@ describe('A20 to A29: texts that readers disagree on', () => {
     { alg: 'dir', enc: 'A256GCM', zip: 'DEF' },
     { alg: 'ECDH-ES', enc: 'A256GCM', epk: { kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA' } },
   ])('A25 refuses an encrypted token without opening it: $alg $zip', async header => {
-    const [, , signature] = partsOf(await good())
+    const [, , signature] = textsOf(await good())
     const [text, three] = [encode(JSON.stringify({ ...header, kid: 'k1' })), encode('ciphertext')]
     await hop.expectDenied(`${text}.${three}.${three}.${three}.${signature}`)
     await hop.expectDenied(`${text}..${three}.${three}.${three}`)
-    await hop.expectDenied(signInput(`${text}.${partsOf(await good())[1]}`))
+    await hop.expectDenied(signed(`${text}.${textsOf(await good())[1]}`))
     await expectTwin()
   })
 
   it('A26 refuses a token in a token', async () => {
     const inner = await good()
-    await hop.expectDenied(signInput(`${encode(headerText({ cty: 'JWT' }))}.${encode(inner)}`))
-    await hop.expectDenied(signInput(`${encode(headerText())}.${encode(inner)}`))
+    await hop.expectDenied(signed(`${encode(headerText({ cty: 'JWT' }))}.${encode(inner)}`))
+    await hop.expectDenied(signed(`${encode(headerText())}.${encode(inner)}`))
     await hop.expectDenied(await good(login, { cty: 'JWT' }))
     await hop.expectForwarded(inner)
   })
@@ -516,12 +515,12 @@ describe('A20 to A29: texts that readers disagree on', () => {
 
   it('A28 refuses a signature over something else', async () => {
     const token = await good()
-    const [header, payload, signature] = partsOf(token)
-    const [, otherPayload, otherSignature] = partsOf(await good())
+    const [header, payload, signature] = textsOf(token)
+    const [, otherPayload, otherSignature] = textsOf(await good())
     const flipped = Buffer.from(payload, 'base64url')
     flipped.writeUInt8(flipped.readUInt8(flipped.length - 3) ^ 1, flipped.length - 3)
-    const altered = encode(decode(payload).replace('"alice"', '"admin"'))
-    const attacks: Parts[] = [
+    const altered = encode(decodeText(payload).replace('"alice"', '"admin"'))
+    const attacks: JwsTexts[] = [
       [header, otherPayload, signature],
       [header, payload, otherSignature],
       [header, altered, signature],
@@ -538,143 +537,9 @@ describe('A20 to A29: texts that readers disagree on', () => {
     const payload = await payloadOf()
     const token = login.signRaw(spaced, payload)
     await hop.expectForwarded(token)
-    const [header, body, signature] = partsOf(token)
+    const [header, body, signature] = textsOf(token)
     await hop.expectDenied(`${encode(headerText())}.${body}.${signature}`)
     await hop.expectDenied(`${header}.${encode(JSON.stringify(JSON.parse(payload), null, 1))}.${signature}`)
-  })
-})
-
-describe('A10 and A12: keys that an issuer should not publish', () => {
-  let weak: AttackedHop
-  let issuer: TestAuthorizationServer
-  const keys: Record<string, unknown>[] = []
-  const signers = new Map<string, (payload: string) => string>()
-
-  beforeAll(async () => {
-    issuer = await startAuthorizationServer()
-    collectWeakKeys((kid, jwk, signer) => {
-      keys.push({ kid, use: 'sig', ...jwk })
-      signers.set(kid, signer)
-    })
-    const offered = [
-      ...keys,
-      { ...issuer.signer.jwk, kid: 'with-d', d: randomBytes(32).toString('base64url') },
-    ]
-    signers.set('with-d', payload => issuer.signer.signRaw(headerText({ kid: 'with-d' }), payload))
-    issuer.onOther(path =>
-      path === '/jwks' ? { body: { keys: [...offered, issuer.signer.jwk] } } : undefined,
-    )
-    weak = await startAttackedHop({
-      issuer: issuer.signer,
-      issuerKeys: `{ jwks_uri: '${issuer.issuer}/jwks' }`,
-    })
-    await weak.expectForwarded(await good(issuer.signer))
-  })
-  afterAll(async () => {
-    await weak.close()
-    await issuer.close()
-  })
-
-  it.each([
-    ...smallOrderPoints().map((_, index) => ['A10', `ed25519-${index}`] as const),
-    ...['rsa-512', 'rsa-1024', 'rsa-e1', 'rsa-e3', 'rsa-even', 'rsa-zero'].map(kid => ['A12', kid] as const),
-    ...['ec-off-curve', 'ec-33-bytes', 'ec-for-encryption', 'oct', 'with-d'].map(
-      kid => ['A12', kid] as const,
-    ),
-  ])('%s ignores key %s, and refuses what it signed', async (_id, kid) => {
-    const signer = signers.get(kid)
-    if (signer === undefined) throw new Error(`no key ${kid}`)
-    await weak.expectDenied(signer(await payloadOf(issuer.signer)))
-    expect(weak.log.filter(line => line.includes('ignored')).join()).toContain(`\\"${kid}\\"`)
-    await weak.expectForwarded(await good(issuer.signer))
-  })
-})
-
-describe('A18 to A20: names of keys', () => {
-  let named: AttackedHop
-  let issuer: TestAuthorizationServer
-
-  beforeAll(async () => {
-    issuer = await startAuthorizationServer()
-    const published = [issuer.signer.jwk, { ...login.jwk, kid: 'k2' }]
-    issuer.onOther(path => (path === '/jwks' ? { body: { keys: published } } : undefined))
-    named = await startAttackedHop({
-      issuer: issuer.signer,
-      issuerKeys: `{ jwks_uri: '${issuer.issuer}/jwks' }`,
-      issuerRules: issuerItem(ed, ed.jwks.keys),
-    })
-    await named.expectForwarded(await good(issuer.signer))
-  })
-  afterAll(async () => {
-    await named.close()
-    await issuer.close()
-  })
-
-  const fetches = (): number => issuer.paths.filter(path => path === '/jwks').length
-
-  it.each<[unknown]>([
-    ['../../dev/null'],
-    ["' OR 1=1--"],
-    ['k1\u0000'],
-    ['k1\n'],
-    ['k1 '],
-    ['K1'],
-    ['k'],
-    ['\u043a1'],
-    ['__proto__'],
-    ['constructor'],
-    ['toString'],
-    ['hasOwnProperty'],
-    [''],
-    [1],
-    [{}],
-    [['k1']],
-    [null],
-    ['x'.repeat(4000)],
-    ['ed-1'],
-    [`k1\u202e`],
-  ])('A18 finds no key by kid %j', async kid => {
-    await named.expectDenied(await good(issuer.signer, { kid }))
-    await named.expectForwarded(await good(issuer.signer))
-    expect(fetches()).toBe(1)
-  })
-
-  it('A18 does not read a kid of 64 KiB', async () => {
-    const token = await good(issuer.signer, { kid: 'k'.repeat(65_536) })
-    await named.expectDenied(token, headerTooLarge)
-    await named.expectForwarded(await good(issuer.signer))
-  })
-
-  it("A18 never verifies with another issuer's key, whatever its name", async () => {
-    await named.expectDenied(await good(ed, {}, { iss: issuer.issuer }))
-    await named.expectDenied(await good(issuer.signer, {}, { iss: ed.issuer }))
-    await named.expectForwarded(await good(ed))
-  })
-
-  it('A19 asks for keys at most once per cool-down however many kids it is offered, and serves on', async () => {
-    const [header, payload, signature] = partsOf(await good(issuer.signer))
-    const agent = new Agent({ keepAlive: true, maxSockets: 16 })
-    const events = named.lines.length
-    const flood = 3000
-    const statuses = new Map<number, number>()
-    const count = (status: number) => statuses.set(status, (statuses.get(status) ?? 0) + 1)
-    await Promise.all(
-      Array.from({ length: flood }, async (_, index) => {
-        const isValid = index % 10 === 0
-        const kid = isValid ? undefined : encode(headerText({ kid: `flood-${index}` }))
-        count(await statusOf(named, agent, `${kid ?? header}.${payload}.${signature}`))
-      }),
-    )
-    agent.destroy()
-    expect(Object.fromEntries(statuses)).toEqual({ 200: flood / 10, 401: flood - flood / 10 })
-    expect(named.lines).toHaveLength(events + flood)
-    expect(fetches()).toBe(1)
-  })
-
-  it('A20 does not guess among two keys that fit', async () => {
-    await named.expectDenied(await good(issuer.signer, { kid: undefined }))
-    await named.expectForwarded(await good(issuer.signer))
-    await named.expectForwarded(await good(ed, { kid: undefined }))
   })
 })
 
@@ -694,7 +559,7 @@ function spellingsOf(key: KeyObject, { jwk }: TestIssuer): (string | Buffer)[] {
 
 /** PS256 by a key that is published for RS256. */
 async function signPss(by: TestIssuer): Promise<string> {
-  const input = `${encode(headerText({ alg: 'PS256', kid: by.kid }))}.${partsOf(await good(by))[1]}`
+  const input = `${encode(headerText({ alg: 'PS256', kid: by.kid }))}.${textsOf(await good(by))[1]}`
   const padding = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }
   return `${input}.${sign('sha256', Buffer.from(input), { key: by.privateKey, ...padding }).toString('base64url')}`
 }
@@ -730,104 +595,4 @@ async function startCanary(body: string) {
     connections: () => connections,
     close: () => new Promise(resolve => server.close(resolve)),
   }
-}
-
-function statusOf({ port }: AttackedHop, agent: Agent, token: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const headers = { authorization: `Bearer ${token}` }
-    httpGet({ port, host: '127.0.0.1', path: '/orders/1', agent, headers }, response => {
-      response.resume().once('end', () => resolve(response.statusCode ?? 0))
-    }).once('error', reject)
-  })
-}
-
-/** The points of small order and their unreduced spellings, with either sign of x. */
-function smallOrderPoints(): Buffer[] {
-  const points = [
-    '0100000000000000000000000000000000000000000000000000000000000000',
-    'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-    '0000000000000000000000000000000000000000000000000000000000000000',
-    '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
-    'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
-    'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-    'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-  ].map(hex => Buffer.from(hex, 'hex'))
-  return points.flatMap(point => {
-    const signed = Buffer.from(point)
-    signed.writeUInt8(signed.readUInt8(31) | 0x80, 31)
-    return [point, signed]
-  })
-}
-
-type Offer = (kid: string, jwk: JsonWebKey, signer: (payload: string) => string) => void
-
-/** Offers each weak key with a way to sign: a good signature where one can be made, so that only hygiene refuses it. */
-function collectWeakKeys(offer: Offer): void {
-  for (const [index, point] of smallOrderPoints().entries()) {
-    const kid = `ed25519-${index}`
-    const jwk = { kty: 'OKP', crv: 'Ed25519', x: point.toString('base64url') }
-    offer(kid, jwk, payload => forgeSmallOrder(kid, jwk, payload))
-  }
-  for (const bits of [512, 1024]) offerRsa(offer, `rsa-${bits}`, bits, 65_537)
-  offerRsa(offer, 'rsa-e3', 2048, 3)
-
-  const { n = '' } = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' })
-  offer('rsa-e1', { kty: 'RSA', n, e: 'AQ' }, payload => {
-    const input = `${encode(headerText({ alg: 'RS256', kid: 'rsa-e1' }))}.${encode(payload)}`
-    return `${input}.${paddedDigest(input, 256).toString('base64url')}`
-  })
-  const even = Buffer.from(n, 'base64url')
-  even.writeUInt8(even.readUInt8(255) & 0xfe, 255)
-  const anySignature = (alg: string, kid: string, bytes: number) => (payload: string) =>
-    `${encode(headerText({ alg, kid }))}.${encode(payload)}.${randomBytes(bytes).toString('base64url')}`
-  offer(
-    'rsa-even',
-    { kty: 'RSA', n: even.toString('base64url'), e: 'AQAB' },
-    anySignature('RS256', 'rsa-even', 256),
-  )
-  offer('rsa-zero', { kty: 'RSA', n: 'AA', e: 'AQAB' }, anySignature('RS256', 'rsa-zero', 1))
-
-  const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const { x = '', y = '' } = ec.publicKey.export({ format: 'jwk' })
-  const signEc = (kid: string) => (payload: string) =>
-    signInput(`${encode(headerText({ kid }))}.${encode(payload)}`, ec.privateKey)
-  const longer = Buffer.concat([Buffer.alloc(1), Buffer.from(x, 'base64url')]).toString('base64url')
-  offer('ec-off-curve', { kty: 'EC', crv: 'P-256', x: y, y: x }, signEc('ec-off-curve'))
-  offer('ec-33-bytes', { kty: 'EC', crv: 'P-256', x: longer, y }, signEc('ec-33-bytes'))
-  offer('ec-for-encryption', { kty: 'EC', crv: 'P-256', x, y, use: 'enc' }, signEc('ec-for-encryption'))
-
-  const secret = randomBytes(32)
-  offer('oct', { kty: 'oct', alg: 'HS256', k: secret.toString('base64url') }, payload => {
-    const input = `${encode(headerText({ alg: 'HS256', kid: 'oct' }))}.${encode(payload)}`
-    return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`
-  })
-}
-
-function offerRsa(offer: Offer, kid: string, modulusLength: number, publicExponent: number): void {
-  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength, publicExponent })
-  offer(kid, publicKey.export({ format: 'jwk' }), payload => {
-    const input = `${encode(headerText({ alg: 'RS256', kid }))}.${encode(payload)}`
-    return `${input}.${sign('sha256', Buffer.from(input), privateKey).toString('base64url')}`
-  })
-}
-
-/** EMSA-PKCS1-v1_5 (RFC 8017 §9.2) of a SHA-256: with e = 1, a signature that needs no private key. */
-function paddedDigest(input: string, bytes: number): Buffer {
-  const digestInfo = Buffer.from('3031300d060960864801650304020105000420', 'hex')
-  const digest = createHash('sha256').update(input).digest()
-  const filling = Buffer.alloc(bytes - 3 - digestInfo.length - digest.length, 0xff)
-  return Buffer.concat([Buffer.from([0, 1]), filling, Buffer.from([0]), digestInfo, digest])
-}
-
-/** R the neutral element and S zero: good for one message in eight or for every one, so some are tried. */
-function forgeSmallOrder(kid: string, jwk: JsonWebKey, payload: string): string {
-  const signature = Buffer.concat([Buffer.from([1]), Buffer.alloc(63)])
-  const key = createPublicKey({ key: jwk, format: 'jwk' })
-  let input = ''
-  for (let attempt = 0; attempt < 64; attempt++) {
-    const header = encode(headerText({ alg: 'EdDSA', kid, attempt }))
-    input = `${header}.${encode(payload)}`
-    if (verify(null, Buffer.from(input), key, signature)) break
-  }
-  return `${input}.${signature.toString('base64url')}`
 }

@@ -373,16 +373,15 @@ describe('H07: a client that is somebody else', () => {
       expectRefused(await present(await sts.assertion(claims)), invalidClient)
     })
 
-    it.each<[string, (now: number) => Record<string, unknown>]>([
-      ['that expired', now => ({ exp: now - 6 })],
-      ['that lives an hour', now => ({ exp: now + 3_600 })],
-      ['that lives a little too long', now => ({ exp: now + 70 })],
-      ['from the future', now => ({ iat: now + 30 })],
-      ['not valid yet', now => ({ nbf: now + 30 })],
-    ])('%s', async (_, claims) => {
-      expectRefused(await present(await sts.assertion(claims(sts.clock.now()))), invalidClient, {
-        client: 'reports',
-      })
+    it.each<[string, (now: number) => Record<string, unknown>, string]>([
+      ['that expired', now => ({ exp: now - 6 }), 'assertion: expired'],
+      ['that lives an hour', now => ({ exp: now + 3_600 }), 'assertion: it lives longer than 60 s'],
+      ['that lives a little too long', now => ({ exp: now + 70 }), 'assertion: it lives longer than 60 s'],
+      ['from the future', now => ({ iat: now + 30 }), 'assertion: iat is not a past time'],
+      ['not valid yet', now => ({ nbf: now + 30 }), 'assertion: nbf is not a past time'],
+    ])('%s', async (_, claims, detail) => {
+      const attempt = await present(await sts.assertion(claims(sts.clock.now())))
+      expectRefused(attempt, invalidClient, { client: 'reports', detail })
     })
 
     it.each(['at+jwt', 'dpop+jwt', 'logout+jwt', 'secevent+jwt', 'application/at+jwt', ''])(

@@ -97,7 +97,7 @@ export async function startComposeProject(options: ComposeProjectOptions): Promi
     },
     compose,
   }
-  await project.waitUntilHealthy([...ids.keys()])
+  await project.waitUntilHealthy([...ids.keys()].filter(service => service.endsWith('-gate')))
   return project
 }
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -66,15 +66,14 @@ function start(args: readonly string[], env: Readonly<Record<string, string>> = 
   }
 }
 
-/** Processes that have the folder of this test in their environment or command line: children, if any are left. */
+/** Processes whose command line, environment or working folder names the folder of this test: children, if any are left. */
 function processesLeft(): string[] {
   if (process.platform !== 'linux') return []
   return readdirSync('/proc').filter(pid => {
     if (!/^\d+$/.test(pid)) return false
     try {
-      return ['cmdline', 'environ'].some(file =>
-        readFileSync(`/proc/${pid}/${file}`, 'latin1').includes(temp),
-      )
+      const told = ['cmdline', 'environ'].map(file => readFileSync(`/proc/${pid}/${file}`, 'latin1'))
+      return [...told, readlinkSync(`/proc/${pid}/cwd`)].some(text => text.includes(temp))
     } catch {
       return false
     }
@@ -235,6 +234,19 @@ describe('demo', () => {
     expect([0, 130]).toContain(await running.ended)
     expectNothingLeft()
   })
+
+  it.runIf(hasRedis && process.platform === 'linux')(
+    'leaves no process even when it is killed (needs redis-server on PATH)',
+    async () => {
+      const running = start([])
+      await running.waitFor('a private server on port')
+      expect(processesLeft().length).toBeGreaterThan(1)
+      running.child.kill('SIGKILL')
+      await running.ended
+      await expect.poll(processesLeft, { timeout: 5_000 }).toEqual([])
+      expect(readdirSync(temp).filter(name => name.startsWith('hopgate-redis'))).toEqual([])
+    },
+  )
 
   it('refuses options that it does not know', async () => {
     const running = start(['--twice'])

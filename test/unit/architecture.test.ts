@@ -176,6 +176,7 @@ function readOpeners(): string[] {
   return [
     'src/hop/forward/outgoing-headers.ts',
     'src/hop/exchange/cache-key.ts',
+    'src/hop/exchange/contract.ts',
     'src/hop/exchange/exchangers/token-exchange.ts',
     'src/hop/exchange/redis-connection.ts',
     'src/hop/exchange/seal.ts',
@@ -183,5 +184,8 @@ function readOpeners(): string[] {
     'src/sts/redis-replay-store.ts',
     'src/sts/token-response.ts',
     'src/tokens/client-secret.ts',
+    'src/assemble/demo/demo-folder.ts',
+    'src/assemble/demo/plain-http.ts',
+    'src/assemble/demo/read-claims.ts',
   ]
 }

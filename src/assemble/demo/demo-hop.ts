@@ -30,7 +30,8 @@ export async function traceCall(
   requestId: string,
 ): Promise<readonly DemoHop[]> {
   const answer = await sendPlain(`${system.gate('storefront').url}${demoPaths.storefront}`, {
-    headers: { authorization: `Bearer ${token.expose()}`, 'x-request-id': requestId },
+    headers: { 'x-request-id': requestId },
+    tokens: [token],
   })
   const now = Date.now() / 1000
   if (answer.status !== 200) throw new Error(`the storefront's gate answers ${answer.status}`)

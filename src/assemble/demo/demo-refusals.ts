@@ -1,4 +1,4 @@
-import type { Secret } from '../../base/secret.ts'
+import { Secret } from '../../base/secret.ts'
 import { type DemoSystem, demoPaths } from './demo-system.ts'
 import { sendPlain } from './plain-http.ts'
 
@@ -16,8 +16,7 @@ interface Attempt {
   readonly expectedStatus: number
   readonly method?: string
   readonly url: string
-  /** Header names and values in turn. */
-  readonly headers: readonly string[]
+  readonly tokens: readonly Secret[]
 }
 
 /**
@@ -30,7 +29,7 @@ export async function tryRefusals(system: DemoSystem, token: Secret): Promise<re
   for (const attempt of attempts(system, token)) {
     const { status, headers } = await sendPlain(attempt.url, {
       method: attempt.method ?? 'GET',
-      headers: ['Host', new URL(attempt.url).host, ...attempt.headers],
+      tokens: attempt.tokens,
     })
     refusals.push({
       case: attempt.case,
@@ -48,36 +47,36 @@ function attempts(system: DemoSystem, token: Secret): readonly Attempt[] {
     orders: `${system.gate('orders').url}${demoPaths.orders}`,
     billing: `${system.gate('billing').url}${demoPaths.billing}`,
   }
-  const login = ['Authorization', `Bearer ${token.expose()}`]
-  const issued = ['Authorization', `Bearer ${system.service('storefront').lastToken()?.expose()}`]
+  const login = [token]
+  const issued = [system.service('storefront').lastToken() ?? new Secret('')]
   return [
-    { case: 'no token', expectedStatus: 401, url: storefront, headers: [] },
-    { case: 'the login token straight to orders', expectedStatus: 401, url: orders, headers: login },
-    { case: "the storefront's token to billing", expectedStatus: 401, url: billing, headers: issued },
+    { case: 'no token', expectedStatus: 401, url: storefront, tokens: [] },
+    { case: 'the login token straight to orders', expectedStatus: 401, url: orders, tokens: login },
+    { case: "the storefront's token to billing", expectedStatus: 401, url: billing, tokens: issued },
     {
       case: "the storefront's token back to the storefront",
       expectedStatus: 401,
       url: storefront,
-      headers: issued,
+      tokens: issued,
     },
     {
       case: 'a scope that was never granted',
       expectedStatus: 403,
       method: 'POST',
       url: new URL('/shop/orders', storefront).href,
-      headers: login,
+      tokens: login,
     },
     {
       case: 'two Authorization headers',
       expectedStatus: 400,
       url: storefront,
-      headers: [...login, ...login],
+      tokens: [token, token],
     },
     {
       case: 'a path that no route names',
       expectedStatus: 404,
       url: new URL('/admin', storefront).href,
-      headers: login,
+      tokens: login,
     },
   ]
 }

@@ -48,7 +48,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
 }
 
 async function perform(system: DemoSystem, token: Secret, tell: DemoOptions['tell']): Promise<DemoOutcome> {
-  const presentedTokenId = String(readClaims(`Bearer ${token.expose()}`)?.['jti'])
+  const presentedTokenId = String(readClaims(token)?.['jti'])
   const wrong: string[] = []
   const call = async (title: string, source: string): Promise<readonly DemoHop[]> => {
     const hops = await traceCall(system, token, `demo-${randomUUID()}`)

@@ -42,11 +42,11 @@ const shownHeaders = ['host', 'via', 'x-request-id', 'traceparent', 'x-forwarded
 export async function startLegacyService(options: LegacyServiceOptions): Promise<LegacyService> {
   let last: Secret | undefined
   const server = createServer((request, response) => {
-    const token = request.headers.authorization?.match(/^Bearer (\S+)$/i)?.[1]
-    if (token !== undefined) last = new Secret(token)
-    callNext(options.next, request)
+    const token = bearerToken(request)
+    last = token ?? last
+    callNext(options.next, request, token)
       .then(next => {
-        const answer = { ...describe(options.service, request), ...(next !== undefined && { next }) }
+        const answer = { ...describe(options.service, request, token), ...(next !== undefined && { next }) }
         response.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(answer)}\n`)
       })
       .catch(() => response.writeHead(502).end())
@@ -60,26 +60,34 @@ export async function startLegacyService(options: LegacyServiceOptions): Promise
   }
 }
 
-function describe(service: string, request: IncomingMessage): LegacyAnswer {
+function bearerToken({ headers }: IncomingMessage): Secret | undefined {
+  const token = headers.authorization?.match(/^Bearer (\S+)$/i)?.[1]
+  return token === undefined ? undefined : new Secret(token)
+}
+
+function describe(service: string, request: IncomingMessage, token: Secret | undefined): LegacyAnswer {
   const headers: Record<string, string> = {}
   for (const name of shownHeaders) {
     const value = request.headers[name]
     if (typeof value === 'string') headers[name] = value
   }
-  const claims = readClaims(request.headers.authorization)
-  return { service, received: { method: request.method ?? '', path: request.url ?? '', claims, headers } }
+  return {
+    service,
+    received: { method: request.method ?? '', path: request.url ?? '', claims: readClaims(token), headers },
+  }
 }
 
 async function callNext(
   next: string | undefined,
   { headers }: IncomingMessage,
+  token: Secret | undefined,
 ): Promise<LegacyAnswer | { readonly status: number } | undefined> {
   if (next === undefined) return undefined
   const handedOn: Record<string, string> = { accept: 'application/json' }
-  for (const name of ['authorization', 'x-request-id', 'traceparent'] as const) {
+  for (const name of ['x-request-id', 'traceparent'] as const) {
     const value = headers[name]
     if (typeof value === 'string') handedOn[name] = value
   }
-  const answer = await sendPlain(next, { headers: handedOn })
+  const answer = await sendPlain(next, { headers: handedOn, ...(token !== undefined && { tokens: [token] }) })
   return answer.status === 200 ? (JSON.parse(answer.body) as LegacyAnswer) : { status: answer.status }
 }

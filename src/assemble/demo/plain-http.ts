@@ -1,4 +1,5 @@
-import { type OutgoingHttpHeaders, request } from 'node:http'
+import { request } from 'node:http'
+import type { Secret } from '../../base/secret.ts'
 
 /** An answer of one of the demo's own loopback services. */
 export interface PlainAnswer {
@@ -10,7 +11,9 @@ export interface PlainAnswer {
 
 export interface PlainRequest {
   readonly method?: string
-  readonly headers?: OutgoingHttpHeaders | readonly string[]
+  readonly headers?: Readonly<Record<string, string>>
+  /** One `Authorization: Bearer` field each; more than one is what no gate may take. */
+  readonly tokens?: readonly Secret[]
   readonly body?: string
   /** Default 10 s. */
   readonly timeoutMs?: number
@@ -26,7 +29,7 @@ export function sendPlain(url: URL | string, plain: PlainRequest = {}): Promise<
       url,
       {
         method: plain.method ?? 'GET',
-        headers: plain.headers ?? {},
+        headers: headerFields(new URL(url).host, plain),
         agent: false,
         signal: AbortSignal.timeout(plain.timeoutMs ?? 10_000),
       },
@@ -53,4 +56,12 @@ export function sendPlain(url: URL | string, plain: PlainRequest = {}): Promise<
     outgoing.on('error', reject)
     outgoing.end(plain.body)
   })
+}
+
+/** Names and values in turn, the only shape in which `node:http` sends a field twice. It adds no `Host` then. */
+function headerFields(host: string, { headers = {}, tokens = [], body }: PlainRequest): string[] {
+  const fields = ['Host', host, ...Object.entries(headers).flat()]
+  for (const token of tokens) fields.push('Authorization', `Bearer ${token.expose()}`)
+  if (body !== undefined) fields.push('Content-Length', String(Buffer.byteLength(body)))
+  return fields
 }

@@ -60,12 +60,14 @@ async function tryToStart(options: RedisServerOptions, port: number): Promise<Re
     child.once('exit', () => resolve())
     child.once('error', () => resolve())
   })
+  const guard = child.pid === undefined ? undefined : startGuard(child.pid, folder)
   const removeAtExit = () => {
     kill(child, 'SIGKILL')
     rmSync(folder, { recursive: true, force: true })
   }
   process.once('exit', removeAtExit)
   const stop = async () => {
+    guard?.kill('SIGKILL')
     kill(child, 'SIGCONT')
     kill(child, 'SIGTERM')
     const giveUp = setTimeout(() => kill(child, 'SIGKILL'), 2_000)
@@ -79,6 +81,22 @@ async function tryToStart(options: RedisServerOptions, port: number): Promise<Re
     return undefined
   }
   return { url: `redis://127.0.0.1:${port}`, port, pid: child.pid, stop }
+}
+
+/**
+ * Ends the server when its owner ends without a chance to, as by SIGKILL: the guard waits for the end of its standard
+ * input, which the system closes with the owner.
+ */
+function startGuard(pid: number, folder: string): ChildProcess {
+  const guard = spawn(
+    '/bin/sh',
+    ['-c', 'read -r _; kill -9 "$1"; /bin/rm -rf "$2"', 'guard', String(pid), folder],
+    { stdio: ['pipe', 'ignore', 'ignore'], detached: true },
+  )
+  guard.on('error', () => {})
+  guard.stdin?.on('error', () => {})
+  guard.unref()
+  return guard
 }
 
 /** Waits for our server: another one on the same port would name another process id. */

@@ -16,8 +16,7 @@ const refreshMs = 60_000
 export async function keepTokensFresh(system: DemoSystem, scope: string, log: Log): Promise<FreshTokens> {
   const refresh = async () => {
     const token = await system.login.logIn({ user: 'alice', scope })
-    const authorization = `Bearer ${token.expose()}`
-    await sendPlain(urlAt(system, 'storefront'), { headers: { authorization } })
+    await sendPlain(urlAt(system, 'storefront'), { tokens: [token] })
     const issued = system.service('storefront').lastToken()
     if (issued === undefined) throw new Error('the storefront was handed no token')
     return {

@@ -59,6 +59,7 @@ describe('hopgate health', () => {
   it.each([
     ['--url', 'file:///etc/passwd'],
     ['--url', 'http://me:secret@127.0.0.1/'],
+    ['--url', 'https://127.0.0.1/livez'],
     ['--url', 'livez'],
     ['--timeout-ms', '0'],
     ['--timeout-ms', 'soon'],

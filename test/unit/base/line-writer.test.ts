@@ -64,7 +64,7 @@ describe('the line writer', () => {
   it('does not wait when there is enough for a batch', async () => {
     const { disk, target } = createDisk()
     const writer = new BatchingLineWriter(target, { queue: 1_000 })
-    for (let i = 0; i < 65; i++) writer.write('x'.repeat(1_024))
+    for (let i = 0; i < 65; i++) writer.write('x'.repeat(4_096))
     await pass(0)
     expect(disk.writes).toBe(1)
     await pass(5)
@@ -85,7 +85,7 @@ describe('the line writer', () => {
     }
     const writer = new BatchingLineWriter(target, { queue: 1_000 })
     for (let i = 0; i < 200; i++) {
-      writer.write('x'.repeat(2_048))
+      writer.write('x'.repeat(16_384))
       await pass(1)
     }
     await pass(200)
@@ -249,7 +249,7 @@ describe('closing the line writer', () => {
   it('loses no line when a write is under way and more batches wait', async () => {
     const { disk, target } = createDisk([10, 10])
     const writer = new BatchingLineWriter(target, { queue: 1_000 })
-    const lines = Array.from({ length: 200 }, (_, i) => `${i} ${'x'.repeat(1_000)}`)
+    const lines = Array.from({ length: 800 }, (_, i) => `${i} ${'x'.repeat(1_000)}`)
     for (const line of lines) writer.write(line)
     const closed = writer.close()
     await pass(0)

@@ -135,7 +135,7 @@ describe('an error answer', () => {
     [500, 'invalid_grant', 'exchange.unavailable'],
     [503, '', 'exchange.unavailable'],
     [204, '', 'exchange.malformed'],
-    [301, '', 'exchange.malformed'],
+    [301, 'invalid_grant', 'exchange.malformed'],
     [307, '', 'exchange.malformed'],
   ])('with status %i and error %j is %s', async (status, error, code) => {
     expect(await errorOf(answerOf({ error }, status))).toMatchObject({ code })

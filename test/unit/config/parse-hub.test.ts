@@ -1,0 +1,100 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { goodHub, hubProblems, readHub } from '../../support/config-text.ts'
+
+const env = { ORDERS_SECRET: 'shh' }
+const publicKey = { kty: 'EC', crv: 'P-256', x: 'a', y: 'b' }
+
+describe('a hub configuration', () => {
+  it('has every default', () => {
+    const hub = readHub(goodHub, env)
+    expect(hub).toMatchObject({
+      listen: { host: '0.0.0.0', port: 8080 },
+      admin: { host: '127.0.0.1', port: 9090 },
+      redis: undefined,
+      audit: { file: undefined, queue: 10_000, whenFull: 'count' },
+      sts: {
+        issuer: 'https://hub.test',
+        keys: undefined,
+        maxTtlSeconds: 300,
+        maxActorDepth: 8,
+        issuers: [{ issuer: 'https://login.test', audience: ['shop-web'] }],
+        clients: [{ id: 'orders', accepts: [] }],
+      },
+    })
+    const [client] = hub.sts.clients
+    expect(client?.authentication.kind === 'secret' && client.authentication.secret.expose()).toBe('shh')
+    expect([...(client?.audiences ?? [])]).toEqual([
+      ['orders-api', { scope: ['orders:read'], ttlSeconds: 60 }],
+    ])
+    expect(Object.isFrozen(hub.sts.clients)).toBe(true)
+  })
+
+  it('takes the keys of clients from the file itself or from files beside it', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'hopgate-hub-'))
+    writeFileSync(join(folder, 'orders.jwks'), JSON.stringify({ keys: [publicKey] }))
+    const inline = JSON.stringify({ keys: [publicKey] })
+    for (const jwks of ['{ file: orders.jwks }', `{ inline: ${inline} }`]) {
+      const text = goodHub.replace(/secret: .*/, `jwks: ${jwks}`)
+      const [client] = readHub(`${text}redis: redis://redis\n`, {}, join(folder, 'hub.yaml')).sts.clients
+      expect(client?.authentication).toEqual({ kind: 'private_key_jwt', jwks: { keys: [publicKey] } })
+    }
+  })
+
+  it.each([
+    ['not-json', '{', 'does not hold one'],
+    ['no-keys', '{"keys":[]}', 'does not hold one'],
+    ['private', JSON.stringify({ keys: [{ ...publicKey, d: 'hunter2' }] }), 'does not hold one'],
+    ['shared', JSON.stringify({ keys: [{ kty: 'oct', k: 'hunter2' }] }), 'does not hold one'],
+    ['missing', undefined, 'does not exist'],
+  ])('refuses the key set file %s', (name, content, reason) => {
+    const folder = mkdtempSync(join(tmpdir(), 'hopgate-hub-'))
+    if (content !== undefined) writeFileSync(join(folder, name), content)
+    const file = join(folder, 'hub.yaml')
+    const text = goodHub.replace(/secret: .*/, `jwks: { file: ${name} }`)
+    expect(hubProblems(text, {}, file)).toEqual([
+      `${file}:6:21: sts.clients[0].jwks.file: found a file that ${reason}; expected a JWK set of public keys`,
+    ])
+  })
+
+  it.each([
+    ['sts: {}\n', 'c.yaml:1:6: sts.issuer: found nothing; expected an https: URL without query'],
+    ['listen: 0.0.0.0:1\n', 'c.yaml:1:1: sts: found nothing; expected a mapping'],
+    [
+      `${goodHub}routes: []\n`,
+      'c.yaml:8:1: routes: found an unknown key; expected one of listen, admin, redis, audit, sts',
+    ],
+    [
+      goodHub.replace('[{ issuer', '[] # [{ issuer'),
+      'c.yaml:3:12: sts.issuers: found an empty list; expected a list of issuers',
+    ],
+    [
+      `${goodHub}admin: 127.0.0.1:8080\n`,
+      'c.yaml:8:8: admin: found the port of listen; expected another port',
+    ],
+    [
+      goodHub.replace(/secret: .*/, 'accepts: [x]'),
+      'c.yaml:5:7: sts.clients[0]: found none of secret, jwks; expected exactly one of secret, jwks',
+    ],
+    [
+      goodHub.replace('accepts', 'accepts').replace(/(\n {6}secret: .*)/, '$1\n      jwks: { file: x }'),
+      'c.yaml:7:7: sts.clients[0].jwks: found this beside secret; expected exactly one of secret, jwks',
+    ],
+    [
+      goodHub.replace('orders-api:', '"a b":'),
+      'c.yaml:7:20: sts.clients[0].audiences["a b"]: found "a b"; expected an audience: visible ASCII without blanks',
+    ],
+    [
+      goodHub.replace('ttl: 1m', 'tll: 1m'),
+      'c.yaml:7:54: sts.clients[0].audiences.orders-api.tll: found an unknown key; expected one of scope, ttl; did you mean "ttl"?',
+    ],
+    [
+      `${goodHub}    - { id: orders, secret: "\${ORDERS_SECRET}", audiences: {} }\n`,
+      'c.yaml:8:13: sts.clients[1].id: found the same as in entry 0; expected each once',
+    ],
+  ])('refuses %j', (text, problem) => {
+    expect(hubProblems(text, env)).toContain(problem)
+  })
+})

@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { canonicalJson } from '../../../src/config/policy-digest.ts'
+import { goodSidecar, readSidecar } from '../../support/config-text.ts'
+
+const digest = (text: string, env = {}) => readSidecar(text, env).policyDigest
+
+describe('the policy digest', () => {
+  const routes = `${goodSidecar}  - { path: /a, audience: x, scope: a b, clients: [c], allow: "true", ttl: 30s }
+  - { path: /b, public: true }
+`
+  const server = (client: string) =>
+    `${goodSidecar}exchange: { server: https://hub.test, client: ${client} }\n`
+
+  it('is the same for the same policy, however it is written', () => {
+    expect(digest(routes)).toMatch(/^[0-9a-f]{64}$/)
+    const [head, tail] = [
+      routes.slice(0, routes.indexOf('  - { path: /a')),
+      routes.slice(routes.indexOf('  - { path: /a')),
+    ]
+    const reordered = `${head}${tail.trimEnd().split('\n').reverse().join('\n')}\n# a comment\n`
+    expect(digest(reordered.replace('scope: a b', 'scope: [b, a, a]'))).toBe(digest(routes))
+  })
+
+  it('is another when anything that decides is another', () => {
+    const changes: [string, string][] = [
+      ['https://login.test', 'https://other.test'],
+      ['audience: [orders]', 'audience: [orders, more]'],
+      ['audience: [orders]', 'audience: [orders]\n    leeway: 6s'],
+      ['audience: [orders]', 'audience: [orders]\n    algorithms: [ES256]'],
+      ['audience: [orders]', 'audience: [orders]\n    keys: { file: k }'],
+      ['path: /a', 'path: /a2'],
+      ['audience: x', 'audience: y'],
+      ['scope: a b', 'scope: a'],
+      ['clients: [c]', 'clients: [d]'],
+      ['"true"', '"false"'],
+      ['ttl: 30s', 'ttl: 31s'],
+      ['path: /b, public: true', 'path: /b, audience: x'],
+      ['service: orders', 'service: orders2'],
+      ['service: orders', 'service: orders\nsts: { max_ttl: 1m }'],
+      ['service: orders', 'service: orders\nexchange: { actor: optional }'],
+      ['service: orders', 'service: orders\nexchange: { algorithms: [ES256] }'],
+    ]
+    const digests = changes.map(([from, to]) => {
+      const changed = routes.replace(from, to)
+      expect(changed).not.toBe(routes)
+      return digest(changed)
+    })
+    expect(new Set([...digests, digest(routes)]).size).toBe(changes.length + 1)
+  })
+
+  it('does not hang on secrets, limits or addresses', () => {
+    const client = `{ secret: "\${S}" }`
+    expect(digest(server(client), { S: 'one' })).toBe(digest(server(client), { S: 'two' }))
+    const other = `${goodSidecar.replace('3000', '3001')}listen: 0.0.0.0:1\nlimits: { body: 1KiB }\naudit: { queue: 1 }\n`
+    expect(digest(other)).toBe(digest(goodSidecar))
+    const sts = (secret: string) =>
+      digest(`${goodSidecar}sts: { clients: [{ id: b, secret: "\${S}", audiences: {} }] }\n`, { S: secret })
+    expect(sts('one')).toBe(sts('two'))
+  })
+
+  it('tells clients apart', () => {
+    expect(digest(server('{ id: a, key: k }'))).not.toBe(digest(server('{ id: b, key: k }')))
+  })
+})
+
+describe('canonicalJson', () => {
+  it('sorts keys and leaves out what is undefined', () => {
+    const value = {
+      b: [1, null, 'x'],
+      a: undefined,
+      c: new Map([['z', { q: 1 }]]),
+      aa: new URL('https://a.test'),
+    }
+    expect(canonicalJson(value)).toBe('{"aa":"https://a.test/","b":[1,null,"x"],"c":{"z":{"q":1}}}')
+    expect(
+      createHash('sha256')
+        .update(canonicalJson({ x: 1, y: 2 }))
+        .digest('hex'),
+    ).toBe(
+      createHash('sha256')
+        .update(canonicalJson({ y: 2, x: 1 }))
+        .digest('hex'),
+    )
+  })
+})

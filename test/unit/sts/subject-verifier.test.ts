@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest'
+import { silentLog } from '../../../src/base/log.ts'
+import { openSigner } from '../../../src/sts/signer.ts'
+import { createSubjectVerifier } from '../../../src/sts/subject-verifier.ts'
+import { createFakeHttpClient } from '../../support/fake-http-client.ts'
+import { createTestStsConfig, tokenServiceIssuer } from '../../support/token-service.ts'
+import { createTestIssuer } from '../../support/tokens.ts'
+
+const now = Math.floor(Date.now() / 1000)
+const login = await createTestIssuer()
+const reports = await createTestIssuer({ issuer: 'reports' })
+const signer = openSigner(undefined)
+const client = createFakeHttpClient(() => new Error('no network here'))
+const verifier = createSubjectVerifier(createTestStsConfig(login, reports), signer, {
+  client,
+  log: silentLog,
+})
+
+function own(claims: Record<string, unknown> = {}, type = 'at+jwt', by = signer): string {
+  const base = { iss: tokenServiceIssuer, sub: 'alice', aud: 'billing', iat: now, exp: now + 60 }
+  return by.sign({ ...base, ...claims }, type)
+}
+
+describe('subject tokens that the service issued itself', () => {
+  it('are verified with the keys in this process, without a fetch', async () => {
+    const verified = await verifier.verify(own(), now)
+    expect(verified).toMatchObject({ ok: true, value: { issuer: tokenServiceIssuer, subject: 'alice' } })
+    expect(client.requests).toEqual([])
+  })
+
+  it('are good for everything that some client answers to, and nothing else', async () => {
+    expect(await verifier.verify(own({ aud: 'shop-web' }), now)).toMatchObject({ ok: true })
+    expect(await verifier.verify(own({ aud: 'orders-api' }), now)).toMatchObject({ ok: false })
+  })
+
+  it.each(['JWT', 'txntoken+jwt', 'logout+jwt'])('are access tokens, not %s', async type => {
+    expect(await verifier.verify(own({}, type), now)).toMatchObject({ ok: false })
+  })
+
+  it('are signed with one of its keys', async () => {
+    expect(await verifier.verify(own({}, 'at+jwt', openSigner(undefined)), now)).toMatchObject({ ok: false })
+  })
+
+  it('do not live longer than the service lets them', async () => {
+    expect(await verifier.verify(own({ exp: now + 3_600 }), now)).toMatchObject({ ok: false })
+  })
+})
+
+describe('subject tokens of others', () => {
+  it('are those of the configured issuers', async () => {
+    const claims = { aud: 'orders', iat: now, exp: now + 60 }
+    expect(await verifier.verify(await login.sign(claims), now)).toMatchObject({ ok: true })
+    expect(await verifier.verify(await reports.sign(claims), now)).toMatchObject({ ok: false })
+  })
+})
