@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Clock } from '../base/clock.ts'
 import { createHttpClient } from '../base/http-client.ts'
 import type { HttpHandler } from '../base/http-message.ts'
@@ -14,13 +15,15 @@ import { LayeredCache } from '../hop/exchange/layered-cache.ts'
 import { MemoryCache } from '../hop/exchange/memory-cache.ts'
 import { RedisCache } from '../hop/exchange/redis-cache.ts'
 import { createForward } from '../hop/forward/forward.ts'
-import { createHop, type Hop, type HopRecord } from '../hop/hop.ts'
+import { createHop, type Hop } from '../hop/hop.ts'
 import { createRefuse } from '../hop/refuse.ts'
 import { createRefuseUnreadable, type RefuseUnreadable } from '../hop/unreadable.ts'
 import { createRouteRules } from '../policy/route-rules.ts'
 import { createMemoryReplayStore } from '../sts/memory-replay-store.ts'
+import type { Signer } from '../sts/signer.ts'
 import { createTokenService } from '../sts/token-service.ts'
 import { createJwtVerifier } from '../tokens/verify-jwt.ts'
+import type { AssembledRecord } from './record.ts'
 
 /** A hop made from one configuration, with everything that it owns. */
 export interface AssembledHop {
@@ -39,22 +42,41 @@ export interface AssembledHop {
 export interface HopDependencies {
   readonly clock: Clock
   readonly log: Log
-  readonly record: HopRecord
+  readonly record: AssembledRecord
+  /** Signs for the embedded token service; undefined when there is none. */
+  readonly signer: Signer | undefined
+  /** Upgraded connections, which outlive a reload. */
+  readonly tunnels: Set<Socket>
 }
 
 /** Wires the stages of one configuration. */
-export function assembleHop(config: SidecarConfig, { clock, log, record }: HopDependencies): AssembledHop {
+export function assembleHop(
+  config: SidecarConfig,
+  { clock, log, record, signer, tunnels }: HopDependencies,
+): AssembledHop {
   const { exchange: exchangeConfig, limits, timeouts } = config
   const local = new Map<string, HttpHandler>()
   const client = createHttpClient({ local })
   const tokenService =
     config.sts &&
-    createTokenService(config.sts, { clock, log, client, replay: createMemoryReplayStore(clock) })
+    createTokenService(config.sts, {
+      clock,
+      log,
+      client,
+      replay: createMemoryReplayStore(clock),
+      ...(signer !== undefined && { signer }),
+      record: record.tokenEventsOf(config.sts.issuer),
+    })
   if (config.sts !== undefined && tokenService !== undefined) {
     local.set(new URL(config.sts.issuer).origin, tokenService.handle)
   }
 
-  const verifier = createJwtVerifier(config.issuers, { client, log, tokenBytes: limits.tokenBytes })
+  const verifier = createJwtVerifier(config.issuers, {
+    client,
+    log,
+    tokenBytes: limits.tokenBytes,
+    keyOptions: { clock },
+  })
   const exchanger = new TokenExchanger(exchangeConfig, { client, clock, log })
   const redis = createRedisTier(config.cache, log)
   const exchange = createExchange({
@@ -77,6 +99,7 @@ export function assembleHop(config: SidecarConfig, { clock, log, record }: HopDe
     headersTimeoutMs: timeouts.upstreamHeadersMs,
     bodyTimeoutMs: timeouts.bodyIdleMs,
     websocketIdleMs: timeouts.websocketIdleMs,
+    tunnels,
     clock,
     onUnauthorized: request => exchange.evict(request),
   })

@@ -1,3 +1,4 @@
+import { channels } from '../base/channels.ts'
 import type { LineWriter } from '../base/line-writer.ts'
 import type { Log } from '../base/log.ts'
 import { release } from '../base/release.ts'
@@ -7,10 +8,14 @@ import { createAuditWriter } from '../hop/record/audit-writer.ts'
 import { createJsonLinesSink } from '../hop/record/json-lines-sink.ts'
 import { createMetricsSink, type MetricsSink } from '../hop/record/metrics-sink.ts'
 import { createRecord } from '../hop/record/record.ts'
+import { createTokenEventWriter } from '../hub/token-event-line.ts'
+import type { TokenServiceEvent } from '../sts/token-service-event.ts'
 
 /** The sixth stage with its sinks: the audit trail and the metrics. */
 export interface AssembledRecord extends HopRecord {
   readonly metrics: MetricsSink
+  /** Records what the embedded token service issues and refuses, in the same trail. */
+  tokenEventsOf(issuer: string): (event: TokenServiceEvent) => void
   /** Opens the audit file again after it was rotated. */
   reopen(): void
   /** Writes what is waiting. */
@@ -38,6 +43,12 @@ export function assembleRecord(
   const record = createRecord([createJsonLinesSink(service, writer), metrics], log)
   return {
     metrics,
+    tokenEventsOf(issuer) {
+      const lineOf = createTokenEventWriter(issuer)
+      return event => {
+        if (!writer.write(lineOf(event))) channels.auditLost.publish({ lost: 1 })
+      }
+    },
     begin() {
       inFlight += 1
     },

@@ -1,12 +1,14 @@
 import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { closeServer, listen } from '../base/listen.ts'
 import type { Log } from '../base/log.ts'
 import type { SidecarConfig } from '../config/sidecar-config.ts'
 import { createFrontServer } from '../hop/accept/front-server.ts'
-import { startAdminServer } from './admin-server.ts'
-import { assembleHop } from './hop.ts'
+import { openSigner, type Signer } from '../sts/signer.ts'
+import { type Readiness, startAdminServer } from './admin-server.ts'
+import { type AssembledHop, assembleHop } from './hop.ts'
 import { assembleRecord, type RecordDependencies } from './record.ts'
 import { urlOf } from './url-of.ts'
 
@@ -40,17 +42,40 @@ const fixedAtStart = ['service', 'listen', 'admin', 'limits', 'timeouts', 'audit
 /** While draining, connections that have become idle are closed this often. */
 const drainCheckMs = 50
 
-/** Starts a sidecar. Rejects when it cannot listen. */
+/** Starts a sidecar. Rejects when it cannot listen or its audit file cannot be opened; nothing is left running then. */
 export async function startSidecar(
   config: SidecarConfig,
   dependencies: SidecarDependencies,
 ): Promise<Sidecar> {
   const { log, clock = systemClock } = dependencies
+  await using started = new AsyncDisposableStack()
   const record = assembleRecord(config, dependencies)
-  let current = assembleHop(config, { log, clock, record })
+  started.defer(() => record.close())
+  const tunnels = new Set<Socket>()
+  const signerOf = createSignerOf()
+  const assemble = (next: SidecarConfig): AssembledHop =>
+    assembleHop(next, { log, clock, record, tunnels, signer: next.sts && signerOf(next.sts.keys) })
+  let current = assemble(config)
+  started.defer(() => current.close())
   let isDraining = false
   let isReloadRejected = false
 
+  const isReady = (): Readiness => {
+    const reasons: string[] = []
+    if (!current.isWarm()) reasons.push('starting: no issuer keys yet')
+    if (isDraining) reasons.push('draining')
+    // Who serves the last good configuration goes on serving, and says so without leaving the service.
+    const ready = reasons.length === 0
+    if (isReloadRejected) reasons.push('configuration: the last reload was rejected')
+    return { ready, reasons }
+  }
+  const admin = await startAdminServer(config.admin, {
+    log,
+    metrics: record.metrics,
+    isReady,
+    handlers: [request => current.tokenService?.(request) ?? Promise.resolve(undefined)],
+  })
+  started.defer(() => admin.close())
   const server = createFrontServer(
     { ...config.limits, ...config.timeouts },
     {
@@ -61,27 +86,11 @@ export async function startSidecar(
       onUnreadable: (socket, reason) => current.refuseUnreadable(socket, reason),
     },
   )
-  const readiness = (): { ready: boolean; reasons: string[] } => {
-    const reasons: string[] = []
-    if (!current.isWarm()) reasons.push('starting: no issuer keys yet')
-    if (isDraining) reasons.push('draining')
-    // A pod that still serves the last good configuration goes on serving; it says so without leaving the service.
-    const ready = reasons.length === 0
-    if (isReloadRejected) reasons.push('configuration: the last reload was rejected')
-    return { ready, reasons }
-  }
-  const admin = await startAdminServer(config.admin, {
-    log,
-    metrics: record.metrics,
-    isReady: readiness,
-    handlers: [request => current.tokenService?.(request) ?? Promise.resolve(undefined)],
-  })
-  const address = await listen(server, config.listen).catch(async (error: unknown) => {
-    await Promise.all([admin.close(), current.close(), record.close()])
-    throw error
-  })
+  const address = await listen(server, config.listen)
+  started.defer(() => drain(server, tunnels, config.timeouts.drainMs))
   void current.warm()
 
+  const running = started.move()
   return {
     url: urlOf(address),
     adminUrl: urlOf(admin.address),
@@ -89,7 +98,7 @@ export async function startSidecar(
       const fixed = fixedAtStart.find(part => !isDeepStrictEqual(config[part], next[part]))
       if (fixed !== undefined) return `${fixed}: changes with a restart only`
       const before = current
-      current = assembleHop(next, { log, clock, record })
+      current = assemble(next)
       isReloadRejected = false
       void current.warm()
       void before.close()
@@ -99,18 +108,30 @@ export async function startSidecar(
       isReloadRejected = true
     },
     reopenFiles: () => record.reopen(),
-    async close() {
+    close() {
       isDraining = true
-      await drain(server, config.timeouts.drainMs)
-      await current.close()
-      await admin.close()
-      await record.close()
+      return running.disposeAsync()
     },
   }
 }
 
-async function drain(server: Server, graceMs: number): Promise<void> {
+/** The embedded token service keeps its signing keys over reloads, so that what it has issued stays good. */
+function createSignerOf(): (file: string | undefined) => Signer {
+  const signers = new Map<string | undefined, Signer>()
+  return file => {
+    const signer = signers.get(file) ?? openSigner(file)
+    signers.set(file, signer)
+    return signer
+  }
+}
+
+async function drain(server: Server, tunnels: ReadonlySet<Socket>, graceMs: number): Promise<void> {
   const idle = setInterval(() => server.closeIdleConnections(), drainCheckMs)
+  // Upgraded connections are nobody's requests: they have the same grace, and then they end.
+  const grace = setTimeout(() => {
+    for (const socket of tunnels) socket.destroy()
+  }, graceMs)
   await closeServer(server, graceMs)
   clearInterval(idle)
+  clearTimeout(grace)
 }

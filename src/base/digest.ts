@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /**
  * SHA-256 over a label and fields, each preceded by its length in bytes, so that no two different lists of fields
@@ -11,10 +11,10 @@ export function digestFields(label: string, fields: readonly (string | undefined
   for (const field of fields) {
     input += field === undefined ? '-;' : `${Buffer.byteLength(field)}:${field};`
   }
-  return createHash('sha256').update(input, 'utf8').digest()
+  return hash('sha256', input, 'buffer')
 }
 
 /** SHA-256 of one string, base64url without padding. */
 export function sha256Base64Url(value: string): string {
-  return createHash('sha256').update(value, 'utf8').digest('base64url')
+  return hash('sha256', value, 'base64url')
 }

@@ -91,6 +91,7 @@ export class Trail {
       at: this.#at,
       requestId: admitted?.requestId ?? id,
       traceId: admitted?.traceId,
+      traceparent: admitted?.traceparent,
       route: admitted?.route.id,
       method: this.#arrival.method,
       path: redactPath(admitted?.path ?? pathOf(this.#arrival.target)),

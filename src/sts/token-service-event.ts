@@ -32,7 +32,7 @@ export interface TokenFacts {
   readonly audience: string | undefined
   /** What was granted; for a refusal, those of the requested scopes that are configured. */
   readonly scope: string | undefined
-  /** The subjects of the `act` chain, current actor first. For a refusal, that of the subject token. */
+  /** The subjects of the `act` chain, current actor first: the issued token's, else what is known of the subject's. */
   readonly actors: readonly string[]
 }
 

@@ -11,5 +11,10 @@ import type { VerifiedToken } from '../model/verified-token.ts'
  * holds no part of the token.
  */
 export interface Verifier {
+  /**
+   * Answers for a token that was verified before, without looking at its text again: undefined for any other, and a
+   * refusal once it has ended. The hot path of a hop.
+   */
+  recall(presented: string, now: EpochSeconds): Result<VerifiedToken, Refusal> | undefined
   verify(presented: string, now: EpochSeconds): MaybePromise<Result<VerifiedToken, Refusal>>
 }

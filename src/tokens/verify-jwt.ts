@@ -96,6 +96,7 @@ export function createJwtVerifier(
   }
 
   return {
+    recall,
     verify(presented, now) {
       const known = recall(presented, now)
       if (known !== undefined) return known

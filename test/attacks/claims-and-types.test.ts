@@ -462,12 +462,9 @@ describe('B14: clocks', () => {
     const first = await clocked.expectForwarded(token)
     expect((await clocked.expectForwarded(token)).header('authorization')).toBe(first.header('authorization'))
     clock.advanceMs(3_600_000)
-    // What the server issues by its own clock has ended by ours: refused, and the old token is not a way out.
-    const answer = await clocked.get(`Bearer ${token}`)
-    expect(answer.status).toBe(502)
-    expect(clocked.upstream.requests).toHaveLength(2)
-    clock.advanceMs(-3_600_000)
-    await clocked.expectForwarded(token)
+    const later = await clocked.expectForwarded(token)
+    expect(later.header('authorization')).not.toBe(first.header('authorization'))
+    expect(clocked.server.tokenRequests).toHaveLength(2)
     await clocked.close()
   })
 

@@ -7,9 +7,6 @@ import {
   randomBytes,
   sign,
 } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   type AttackedHop,
@@ -19,6 +16,7 @@ import {
   malformedCredentials,
   startAttackedHop,
 } from '../support/attacked-hop.ts'
+import { startCanary } from '../support/canary.ts'
 import { canMakeCertificates, createCertificate } from '../support/certificate.ts'
 import { decodeText, headerText, type JwsTexts, signBytes, signInput, textsOf } from '../support/jws-text.ts'
 import { sendRaw } from '../support/raw-client.ts'
@@ -471,6 +469,11 @@ describe('A21 to A29: texts that readers disagree on', () => {
     await expectTwin()
   })
 
+  it('A25 refuses a signed token that calls itself encrypted', async () => {
+    await hop.expectDenied(await good(login, { enc: 'A256GCM' }))
+    await expectTwin()
+  })
+
   it('A26 refuses a token in a token', async () => {
     const inner = await good()
     await hop.expectDenied(signed(`${encode(headerText({ cty: 'JWT' }))}.${encode(inner)}`))
@@ -579,20 +582,4 @@ function withUnusedBits(part: string): string {
   const text = part.slice(0, -1) + other
   expect(Buffer.from(text, 'base64url')).toEqual(Buffer.from(part, 'base64url'))
   return text
-}
-
-/** A server that should never hear anything. */
-async function startCanary(body: string) {
-  let connections = 0
-  const server = createServer((_, response) => response.end(body))
-  server.on('connection', () => {
-    connections += 1
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    port: (server.address() as AddressInfo).port,
-    connections: () => connections,
-    close: () => new Promise(resolve => server.close(resolve)),
-  }
 }

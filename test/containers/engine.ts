@@ -91,6 +91,7 @@ async function startEngine(folder: string, say: (text: string) => void): Promise
       await Promise.race([ended, sleep(30_000, undefined, { ref: false })])
       daemon.kill('SIGKILL')
       await network.restore()
+      await unmountBelow(folder)
       rmSync(folder, { recursive: true, force: true })
     }
     const deadline = Date.now() + 40_000
@@ -111,6 +112,16 @@ async function startEngine(folder: string, say: (text: string) => void): Promise
   throw new Error(
     `dockerd does not start:\n${readFileSync(logFile, 'utf8').split('\n').slice(-15).join('\n')}`,
   )
+}
+
+/** An engine leaves a network namespace mounted when it ends. */
+async function unmountBelow(folder: string): Promise<void> {
+  const places = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map(line => line.split(' ')[1] ?? '')
+  for (const place of places.filter(path => path.startsWith(`${folder}/`)).reverse()) {
+    await tryCommand('umount', [place])
+  }
 }
 
 async function createEngine(

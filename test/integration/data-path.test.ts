@@ -92,6 +92,22 @@ describe('a forwarded request', () => {
   })
 })
 
+describe('a route without scope', () => {
+  it('gets a token without any, also when another route to the same audience has some', async () => {
+    const routes = `
+  - { path: /orders, audience: orders-api, scope: orders:read }
+  - { path: /status, audience: orders-api }`
+    const gate = await startHop({ routes, upstream: hop.upstream })
+    const presented = await gate.issuer.sign({ scope: 'orders:read' })
+    const answer = await fetch(`${gate.url}/status`, { headers: { authorization: `Bearer ${presented}` } })
+    expect(answer.status).toBe(200)
+    const received = await hop.upstream.request()
+    const claims = received.header('authorization')?.split('.')[1] ?? ''
+    expect(JSON.parse(Buffer.from(claims, 'base64url').toString())).not.toHaveProperty('scope')
+    await gate.close()
+  })
+})
+
 describe('a response', () => {
   it('streams as it comes: an event reaches the caller before the next one is sent', async () => {
     let release = (): void => {}

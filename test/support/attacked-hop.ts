@@ -1,6 +1,12 @@
 import { expect } from 'vitest'
+import { type Clock, systemClock } from '../../src/base/clock.ts'
 import type { RefusalCode } from '../../src/model/refusal.ts'
-import { startAuthorizationServer, type TestAuthorizationServer } from './authorization-server.ts'
+import {
+  type ReceivedTokenRequest,
+  startAuthorizationServer,
+  type TestAuthorizationServer,
+  type TokenScript,
+} from './authorization-server.ts'
 import { type RawResponse, requestRaw } from './raw-client.ts'
 import { type HopOptions, type RecordedEvent, type RunningHop, startHop } from './start-hop.ts'
 import type { TestIssuer } from './tokens.ts'
@@ -39,6 +45,8 @@ export const scopeMissing: Denial = {
  */
 export interface AttackedHop extends RunningHop {
   readonly server: TestAuthorizationServer
+  /** YAML of its `exchange`, for a reload. */
+  readonly exchange: string
   /** `GET /orders/1` with this `Authorization` value. */
   get(authorization: string, path?: string): Promise<RawResponse>
   /**
@@ -52,9 +60,10 @@ export interface AttackedHop extends RunningHop {
 
 export async function startAttackedHop(options: HopOptions = {}): Promise<AttackedHop> {
   const server = await startAuthorizationServer()
-  issueToAnybody(server)
+  server.onToken(issueToAnybody(server, options.clock))
   const client = `{ authentication: client_secret_basic, secret: '\${TEST_SECRET}' }`
-  const hop = await startHop({ exchange: `{ server: '${server.issuer}', client: ${client} }`, ...options })
+  const exchange = `{ server: '${server.issuer}', client: ${client} }`
+  const hop = await startHop({ exchange, ...options })
 
   const get: AttackedHop['get'] = (authorization, path = '/orders/1') =>
     requestRaw(
@@ -68,6 +77,7 @@ export async function startAttackedHop(options: HopOptions = {}): Promise<Attack
   return {
     ...hop,
     server,
+    exchange,
     get,
     async expectDenied(presented, denial = invalidToken, path = '/orders/1') {
       const before = { ...reached(), events: hop.lines.length, log: hop.log.length }
@@ -122,21 +132,25 @@ export function readClaims(token: string): Record<string, unknown> {
   }
 }
 
-/** Lets the server copy subject and actors from whatever is presented. */
-export function issueToAnybody(server: TestAuthorizationServer): void {
-  server.onToken(async ({ form }) => {
+/** Issues to anybody: copies subject and actors from whatever is presented, and goes by the given clock. */
+export function issueToAnybody(
+  { claimsFor, signer }: TestAuthorizationServer,
+  clock: Clock = systemClock,
+): (request: ReceivedTokenRequest) => Promise<TokenScript> {
+  return async ({ form }) => {
     const { sub = 'anybody', act } = readClaims(form.get('subject_token') ?? '')
     const actor = { sub: 'orders', ...(act !== undefined && { act }) }
-    const claims = { ...server.claimsFor(form), sub, act: actor }
+    const iat = Math.floor(clock.now())
+    const claims = { ...claimsFor(form), sub, act: actor, iat, exp: iat + 300 }
     return {
       body: {
-        access_token: await server.signer.sign(claims),
+        access_token: await signer.sign(claims),
         token_type: 'Bearer',
         issued_token_type: form.get('requested_token_type'),
         expires_in: 300,
       },
     }
-  })
+  }
 }
 
 const tellingLength = 16

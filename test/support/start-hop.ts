@@ -27,8 +27,10 @@ export interface RunningHop {
   readonly upstream: Upstream
   /** Its tokens are accepted: audience `shop-web`, scopes of the routes. */
   readonly issuer: TestIssuer
-  /** Every audit line, as text. */
+  /** The audit lines of hops, as text. */
   readonly lines: readonly string[]
+  /** The audit lines of the embedded token service. */
+  readonly tokenLines: readonly string[]
   /** The operator's log. */
   readonly log: readonly string[]
   /** Resolves with the audit event at `index`, counted from 0. */
@@ -68,11 +70,12 @@ export async function startHop(options: HopOptions = {}): Promise<RunningHop> {
   const issuer = options.issuer ?? (await createTestIssuer({ issuer: 'https://login.test' }))
   const upstream = options.upstream ?? (await startUpstream())
   const lines: string[] = []
+  const tokenLines: string[] = []
   const log: string[] = []
   const config = readConfig(hopYaml(issuer, upstream.url, options))
   const sidecar = await startSidecar(config, {
     log: keepLog(log),
-    auditWriter: options.auditWriter ?? keepLines(lines),
+    auditWriter: options.auditWriter ?? keepLines(lines, tokenLines),
     ...(options.clock !== undefined && { clock: options.clock }),
   })
   return {
@@ -83,6 +86,7 @@ export async function startHop(options: HopOptions = {}): Promise<RunningHop> {
     upstream,
     issuer,
     lines,
+    tokenLines,
     log,
     event: (index = 0) => waitForEvent(lines, index),
     async close() {
@@ -121,10 +125,11 @@ export function readConfig(yaml: string): SidecarConfig {
   return parsed.value
 }
 
-function keepLines(lines: string[]): LineWriter {
+function keepLines(hops: string[], tokens: string[]): LineWriter {
   return {
     write(line) {
-      lines.push(line)
+      const isHop = line.includes('"type":"io.hopgate.hop.')
+      ;(isHop ? hops : tokens).push(line)
       return true
     },
     isAccepting: () => true,

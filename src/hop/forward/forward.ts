@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { Pool } from 'undici'
 import type { Clock } from '../../base/clock.ts'
 import type { Result } from '../../base/result.ts'
@@ -34,6 +35,8 @@ export interface ForwardOptions {
   readonly bodyTimeoutMs: number
   readonly websocketIdleMs: number
   readonly clock: Clock
+  /** Gets the caller's end of every upgraded connection while it is open; they outlive this stage. */
+  readonly tunnels: Set<Socket>
   /** Called when upstream refuses an issued token. */
   readonly onUnauthorized: (request: ExchangeRequest) => void
 }
@@ -46,7 +49,7 @@ export interface Forward {
     caller: Caller,
     passport: Passport | undefined,
   ): Promise<Result<Delivery, Refusal>>
-  /** Waits for requests under way, ends upgraded connections, and closes the connections to upstream. */
+  /** Waits for requests under way and closes the connections to upstream. Upgraded connections go on. */
   close(): Promise<void>
 }
 
@@ -69,6 +72,7 @@ export function createForward(options: ForwardOptions): Forward {
     headersTimeoutMs: options.headersTimeoutMs,
     idleMs: options.websocketIdleMs,
     monotonicMs,
+    open: options.tunnels,
   })
 
   return {

@@ -21,6 +21,8 @@ export interface UpgradeOptions {
   readonly headersTimeoutMs: number
   readonly idleMs: number
   readonly monotonicMs: () => number
+  /** Holds the caller's end of every connection that is open. Whoever owns the set may destroy them. */
+  readonly open: Set<Socket>
 }
 
 /** One upgrade to forward. */
@@ -38,7 +40,7 @@ export interface UpgradeRequest {
 /** Forwards admitted upgrades; answers when upstream has answered. */
 export interface Upgrader {
   forward(upgrade: UpgradeRequest): Promise<Result<Delivery, Refusal>>
-  /** Ends every open connection. */
+  /** Lets go of what is idle. Open connections go on. */
   close(): void
 }
 
@@ -47,7 +49,7 @@ const longestTimerMs = 2 ** 31 - 1
 /** Upgrades go through http-proxy-3, which is given nothing but what was admitted. */
 export function createUpgrader(options: UpgradeOptions): Upgrader {
   const agent = options.upstream.protocol === 'https:' ? new HttpsAgent() : new HttpAgent()
-  const open = new Set<Socket>()
+  const { open } = options
 
   const join = (upgrade: UpgradeRequest, upstreamSocket: Socket): void => {
     const { socket } = upgrade.tunnel
@@ -112,10 +114,7 @@ export function createUpgrader(options: UpgradeOptions): Upgrader {
         })
       })
     },
-    close() {
-      for (const socket of open) socket.destroy()
-      agent.destroy()
-    },
+    close: () => agent.destroy(),
   }
 }
 

@@ -4,7 +4,13 @@ import type { Refusal } from '../../model/refusal.ts'
 import type { VerifiedToken } from '../../model/verified-token.ts'
 import { actorSubjects, parseActor } from '../../oauth/actor.ts'
 import { grantType } from '../../oauth/grant-type.ts'
-import { formatScope, intersectScope, isScopeWithin, type ScopeSet } from '../../oauth/scope-set.ts'
+import {
+  emptyScope,
+  formatScope,
+  intersectScope,
+  isScopeWithin,
+  type ScopeSet,
+} from '../../oauth/scope-set.ts'
 import type { Verifier } from '../../tokens/verifier.ts'
 import type { Grant, Issuance } from '../grant.ts'
 import { type TokenError, tokenError } from '../token-error.ts'
@@ -100,14 +106,17 @@ function permit(
   })
 }
 
-/** undefined when more is asked for than both hold. A subject token without scope holds none. */
+/**
+ * undefined when more is asked for than both hold. A subject token without scope holds none; who asks for no scope gets
+ * none, since a default would be more than was asked for (RFC 6749 §3.3 leaves the default to the server).
+ */
 function narrowScope(
   requested: ScopeSet | undefined,
   held: ScopeSet,
   configured: ScopeSet,
 ): ScopeSet | undefined {
+  if (requested === undefined) return emptyScope
   const most = intersectScope(held, configured)
-  if (requested === undefined) return most
   return isScopeWithin(requested, most) ? requested : undefined
 }
 

@@ -55,7 +55,7 @@ describe('generated files', () => {
   it('let editors accept a reference to the environment where a number or a word is asked for', () => {
     const schema = JSON.parse(text('config/schema.json'))
     const reference = new RegExp(schema.$defs.reference.pattern)
-    expect(reference.test('$' + '{COUNT:-5}')).toBe(true)
+    expect(reference.test(`\${COUNT:-5}`)).toBe(true)
     expect(reference.test('COUNT')).toBe(false)
     for (const field of ['queue', 'when_full']) {
       expect(schema.properties.audit.properties[field].anyOf).toContainEqual({ $ref: '#/$defs/reference' })

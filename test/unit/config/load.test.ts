@@ -39,7 +39,7 @@ describe('loading a file', () => {
 
   it('looks into the environment of the process unless told otherwise', () => {
     const file = join(folder, 'env.yaml')
-    writeFileSync(file, goodSidecar.replace('service: orders', 'service: $' + '{HOPGATE_LOAD_TEST:-none}'))
+    writeFileSync(file, goodSidecar.replace('service: orders', `service: \${HOPGATE_LOAD_TEST:-none}`))
     process.env['HOPGATE_LOAD_TEST'] = 'from-env'
     try {
       expect(loadSidecarConfig(file)).toMatchObject({ value: { service: 'from-env' } })

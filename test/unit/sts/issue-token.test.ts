@@ -90,6 +90,7 @@ describe('an issued token', () => {
 
   it('does not print itself', () => {
     const { token } = issue()
-    expect(JSON.stringify(token)).not.toContain('eyJ')
+    expect(JSON.stringify(token)).not.toContain(token?.value.expose())
+    expect(JSON.stringify(token)).toContain('[secret]')
   })
 })

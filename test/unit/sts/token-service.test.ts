@@ -179,7 +179,7 @@ describe('what is counted', () => {
 describe('an unexpected failure', () => {
   it('issues nothing, says nothing, and is recorded', async () => {
     const replay = {
-      use: () => Promise.reject(new Error('the secret is 42')),
+      use: () => Promise.reject(new Error('the secret is canary')),
       close: async () => {},
     }
     const sts = await createTestTokenService({ replay })
@@ -192,7 +192,7 @@ describe('an unexpected failure', () => {
     )
     expect(answer.status).toBe(500)
     expect(answer.json).toEqual({ error: 'server_error', error_description: 'internal error' })
-    expect(JSON.stringify(sts.lastEvent())).not.toContain('42')
+    expect(JSON.stringify(sts.lastEvent())).not.toContain('canary')
     expect(sts.lastEvent()).toMatchObject({ kind: 'refused', error: 'server_error' })
   })
 })
