@@ -8,9 +8,9 @@ export function renderConfigReference(): string {
   const known = new Map<string, string>()
   const parts = [
     introduction,
-    '## Sidecar\n\n`hopgate run FILE`. Top level:',
+    '## Sidecar\n\n`hopgate run --config FILE`. Top level:',
     ...sections(inputSchema(sidecarSchema), '', known),
-    '## Hub\n\n`hopgate hub FILE`. Top level:',
+    '## Hub\n\n`hopgate hub --config FILE`. Top level:',
     ...sections(inputSchema(hubSchema), '', known),
   ]
   return `${parts.join('\n\n')}\n`

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
+import { Secret } from '../base/secret.ts'
 import type { Route } from '../model/route.ts'
-import type { ClientCredentials, ExchangeConfig, IssuerRules, StsConfig } from './sidecar-config.ts'
+import type { ExchangeConfig, IssuerRules, StsConfig } from './sidecar-config.ts'
 
 /** Everything in a configuration that decides who may do what. */
 export interface PolicyParts {
@@ -19,29 +20,16 @@ export function policyDigest({ issuers, exchange, routes, sts }: PolicyParts): s
   const policy = {
     version: 1,
     issuers,
-    exchange: { server, client: withoutSecret(client), actor, algorithms, plaintext },
+    exchange: { server, client, actor, algorithms, plaintext },
     routes: routes.map(canonicalJson).sort(),
-    sts: sts && {
-      ...sts,
-      clients: sts.clients.map(({ id, authentication, accepts, audiences }) => ({
-        id,
-        authentication: authentication.kind === 'secret' ? { kind: 'secret' } : authentication,
-        accepts,
-        audiences,
-      })),
-    },
+    sts,
   }
   return createHash('sha256').update(canonicalJson(policy), 'utf8').digest('hex')
 }
 
-function withoutSecret(client: ClientCredentials): Readonly<Record<string, unknown>> {
-  if (client.authentication === 'private_key_jwt') return { ...client }
-  const { id, authentication } = client
-  return { id, authentication }
-}
-
-/** JSON with sorted keys; what is undefined is left out, a URL is its text, a map its entries as an object. */
+/** JSON with sorted keys. A URL is its text, a map an object; a secret is only the fact that there is one. */
 export function canonicalJson(value: unknown): string {
+  if (value instanceof Secret) return '"[secret]"'
   if (value instanceof URL) return JSON.stringify(value.href)
   if (value instanceof Map) return canonicalJson(Object.fromEntries(value))
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`

@@ -1,5 +1,3 @@
-import { isIPv6 } from 'node:net'
-
 /** What the request says of the way it came, for `X-Forwarded-*` and `Forwarded` (RFC 7239). */
 export interface Passage {
   readonly peer: string
@@ -30,7 +28,7 @@ function joined(before: string | undefined, own: string): string {
 }
 
 function forwardedNode(address: string): string {
-  return isIPv6(address) ? `"[${address}]"` : address
+  return address.includes(':') ? `"[${address}]"` : address
 }
 
 /** A token as RFC 9110 §5.6.2 has it; anything else must be a quoted string. */

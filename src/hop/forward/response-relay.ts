@@ -18,6 +18,9 @@ export interface RelayOptions {
   readonly onUnauthorized: () => void
 }
 
+/** A body up to this size leaves as text, byte for byte in Latin-1: Node then writes it and its head as one piece. */
+const smallBodyBytes = 2_048
+
 /**
  * Carries one upstream response to the caller as it arrives, with backpressure.
  *
@@ -90,8 +93,10 @@ export class ResponseRelay implements Dispatcher.DispatchHandler {
     const late = responseTrailers(trailers)
     if (late.length > 0) this.#response.addTrailers(late)
     this.#isHolding = false
-    if (this.#held === undefined) this.#response.end()
-    else this.#response.end(this.#held)
+    const held = this.#held
+    if (held === undefined) this.#response.end()
+    else if (held.length > smallBodyBytes) this.#response.end(held)
+    else this.#response.end(held.toString('latin1'), 'latin1')
     this.#finish(true)
   }
 
