@@ -5,7 +5,7 @@ import { describeOutdatedNode, release } from '../base/release.ts'
 import { formatProblems } from '../config/config-problem.ts'
 import { loadSidecarConfig } from '../config/load.ts'
 import { watchConfig } from '../config/watch.ts'
-import type { Command } from './command.ts'
+import type { Command, CommandOutput } from './command.ts'
 import { readConfigOption } from './config-option.ts'
 import { terminationSignal } from './termination-signal.ts'
 
@@ -19,6 +19,17 @@ export const run: Command = async (args, output) => {
     output.stderr.write('Usage: hopgate run --config FILE\n')
     return 2
   }
+  // Watched before it is read: what changes while the sidecar starts is applied when it has started.
+  const changes = collectChanges()
+  const watcher = watchConfig(file, changes.notice)
+  try {
+    return await runSidecar(file, changes, output)
+  } finally {
+    watcher.close()
+  }
+}
+
+async function runSidecar(file: string, changes: Changes, output: CommandOutput): Promise<number> {
   const loaded = loadSidecarConfig(file)
   if (!loaded.ok) {
     output.stderr.write(formatProblems(loaded.error))
@@ -33,12 +44,8 @@ export const run: Command = async (args, output) => {
     return undefined
   })
   if (sidecar === undefined) return 1
-  log.info('ready', {
-    version: release,
-    url: sidecar.url,
-    admin: sidecar.adminUrl,
-    sts: loaded.value.sts?.issuer,
-  })
+  const { url, adminUrl } = sidecar
+  log.info('ready', { version: release, url, admin: adminUrl, sts: loaded.value.sts?.issuer })
 
   const reload = (): void => {
     const next = loadSidecarConfig(file)
@@ -51,15 +58,35 @@ export const run: Command = async (args, output) => {
       log.error('configuration rejected, the last good one goes on', { file, problems: rejected.split('\n') })
     }
   }
-  const watcher = watchConfig(file, reload)
+  changes.handle(reload)
   process.on('SIGHUP', () => {
     sidecar.reopenFiles()
     reload()
   })
   const signal = await terminationSignal()
   log.info('draining', { signal })
-  watcher.close()
   await sidecar.close()
   log.info('stopped')
   return 0
+}
+
+interface Changes {
+  notice(): void
+  /** Handles what was noticed before, once, and then each notice. */
+  handle(handler: () => void): void
+}
+
+function collectChanges(): Changes {
+  let handler: (() => void) | undefined
+  let isPending = false
+  return {
+    notice() {
+      if (handler === undefined) isPending = true
+      else handler()
+    },
+    handle(next) {
+      handler = next
+      if (isPending) next()
+    },
+  }
 }

@@ -14,7 +14,11 @@ export interface PolicyFacts extends Record<string, unknown> {
   readonly client: Readonly<Record<string, unknown>>
   /** `{ scope: [...], audience: [...], expires_at }`. */
   readonly token: Readonly<Record<string, unknown>>
-  /** `{ method, path, host, headers }`; header names are lower case, repeated fields joined by a comma. */
+  /**
+   * `{ method, path, host, headers }`. The path is decoded, so that `%61dmin` is `admin` as it is to the upstream; what
+   * would change the path's structure when decoded was refused before. Header names are lower case, repeated fields
+   * joined by a comma.
+   */
   readonly request: Readonly<Record<string, unknown>>
 }
 
@@ -51,5 +55,5 @@ function requestFacts(request: AdmittedRequest): Readonly<Record<string, unknown
     const before = headers[name]
     headers[name] = before === undefined ? value : `${before}, ${value}`
   }
-  return { method: request.method, path: request.path, host: request.authority, headers }
+  return { method: request.method, path: decodeURIComponent(request.path), host: request.authority, headers }
 }

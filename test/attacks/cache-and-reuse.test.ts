@@ -292,6 +292,20 @@ describe('D06: lives', () => {
     expect(hop.upstream.requests).toHaveLength(upstream)
   })
 
+  it('D06 forwards nothing when the token that is exchanged ends meanwhile, and blames nobody', async () => {
+    const hop = await startClocked()
+    const issue = issueToAnybody(hop.server, clock)
+    hop.server.onToken(request => {
+      clock.advanceMs(6000)
+      return issue(request)
+    })
+    const presented = await presentFor(5)
+    expect(await outcome(hop, presented)).toEqual([401, 'exchange.subject_rejected'])
+    expect(hop.upstream.requests).toEqual([])
+    expect(hop.log.filter(line => line.includes('exchange failed'))).toEqual([])
+    await passThrough(hop, await presentFor(60))
+  })
+
   it.each<[string, unknown, number]>([
     ['its own exp', undefined, 5],
     ['its own exp, whatever expires_in says', 1e12, 5],

@@ -57,6 +57,7 @@ cache: { redis: 'redis://hopgate:\${REDIS_PASSWORD}@127.0.0.1:9/0' }`,
     answers.push(answer.raw)
     return answer.responses[0]?.status ?? 0
   }
+  const signatureOf = (text: string): string => text.split('.')[2] ?? ''
   const bearer = (text: string): string => `Authorization: Bearer ${text}`
 
   const good = await token()
@@ -85,6 +86,8 @@ cache: { redis: 'redis://hopgate:\${REDIS_PASSWORD}@127.0.0.1:9/0' }`,
     [401, bearer(await token({}, { typ: await token() }))],
     [401, bearer(await token({}, { cty: await token() }))],
     [401, bearer(await token({ iss: await token() }))],
+    [401, bearer(await token({}, { kid: signatureOf(await token()) }))],
+    [401, bearer(await token({ iss: signatureOf(await token()) }))],
     [401, bearer(`${encode(await token())}.${encode(await token())}.${encode(await token())}`)],
   ]
   for (const [status, fields, target] of refused) {

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -181,6 +183,31 @@ describe('hopgate run', () => {
       .map(event => event.data.outbound?.source)
     expect(sources).toEqual(['issued', 'redis'])
     await redis.stop()
+  })
+
+  it('streams a body that is larger than what it may hold', async () => {
+    const mirror = createServer((request, answer) => request.pipe(answer)).listen(0, '127.0.0.1')
+    await once(mirror, 'listening')
+    const { port } = mirror.address() as { port: number }
+    const { url } = await start(hopYaml(issuer, `http://127.0.0.1:${port}`))
+    const residentBytes = (): number =>
+      Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${running?.pid}/status`, 'utf8'))?.[1]) * 1024
+    await ask(url)
+    const before = residentBytes()
+    const block = Buffer.alloc(1024 * 1024, 'x')
+    const authorization = `Bearer ${await issuer.sign({ scope: 'orders:read' })}`
+    const outgoing = request(`${url}/orders`, { method: 'POST', headers: { authorization } })
+    const answered = once(outgoing, 'response')
+    const feeding = (async () => {
+      for (let blocks = 256; blocks > 0; blocks--) if (!outgoing.write(block)) await once(outgoing, 'drain')
+      outgoing.end()
+    })()
+    let received = 0
+    for await (const chunk of (await answered)[0]) received += chunk.length
+    await feeding
+    expect(received).toBe(256 * block.length)
+    expect(residentBytes() - before).toBeLessThan(128 * 1024 * 1024)
+    mirror.close()
   })
 
   it('lets no token into any output', async () => {

@@ -5,6 +5,7 @@ import { type Log, silentLog } from '../../src/base/log.ts'
 import { formatProblems } from '../../src/config/config-problem.ts'
 import { parseSidecarConfig } from '../../src/config/parse-sidecar.ts'
 import type { SidecarConfig } from '../../src/config/sidecar-config.ts'
+import { createMemoryWriter } from './memory-writer.ts'
 import { createTestIssuer, type TestIssuer } from './tokens.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
 
@@ -69,13 +70,13 @@ export const usualRoutes = `
 export async function startHop(options: HopOptions = {}): Promise<RunningHop> {
   const issuer = options.issuer ?? (await createTestIssuer({ issuer: 'https://login.test' }))
   const upstream = options.upstream ?? (await startUpstream())
-  const lines: string[] = []
+  const memory = createMemoryWriter()
   const tokenLines: string[] = []
   const log: string[] = []
   const config = readConfig(hopYaml(issuer, upstream.url, options))
   const sidecar = await startSidecar(config, {
     log: keepLog(log),
-    auditWriter: options.auditWriter ?? keepLines(lines, tokenLines),
+    auditWriter: splitLines(options.auditWriter ?? memory, tokenLines),
     ...(options.clock !== undefined && { clock: options.clock }),
   })
   return {
@@ -85,10 +86,10 @@ export async function startHop(options: HopOptions = {}): Promise<RunningHop> {
     adminUrl: sidecar.adminUrl,
     upstream,
     issuer,
-    lines,
+    lines: memory.lines,
     tokenLines,
     log,
-    event: (index = 0) => waitForEvent(lines, index),
+    event: (index = 0) => waitForEvent(memory.lines, index),
     async close() {
       await sidecar.close()
       if (options.upstream === undefined) await upstream.close()
@@ -125,16 +126,13 @@ export function readConfig(yaml: string): SidecarConfig {
   return parsed.value
 }
 
-function keepLines(hops: string[], tokens: string[]): LineWriter {
+/** Writes the audit lines of hops, and sets those of the embedded token service apart. */
+function splitLines(hops: LineWriter, tokens: string[]): LineWriter {
   return {
-    write(line) {
-      const isHop = line.includes('"type":"io.hopgate.hop.')
-      ;(isHop ? hops : tokens).push(line)
-      return true
-    },
-    isAccepting: () => true,
-    reopen() {},
-    async close() {},
+    write: line => (line.includes('"type":"io.hopgate.hop.') ? hops.write(line) : tokens.push(line) > 0),
+    isAccepting: () => hops.isAccepting(),
+    reopen: () => hops.reopen(),
+    close: () => hops.close(),
   }
 }
 

@@ -28,11 +28,14 @@ export interface IssuedTokenRules extends ActorRule {
 /** Longest issued token: what still fits into the header limits of common servers. */
 const maxTokenBytes = 16 * 1024
 
+/** Nobody's fault: the exchange took longer than the subject token had left. */
+const ended = fail(refusal('exchange.subject_rejected', 'the subject token ended during the exchange'))
+
 /**
  * The issued-token contract: an answer becomes an {@link IssuedToken} only when the server signed it, for exactly the
  * audience, subject and actors that were asked for, with no more scope than asked and no less than the route needs,
  * and with some life left. Everything else is `exchange.contract`, which somebody should look at, except a granted
- * scope that is too narrow: that is the caller's to know.
+ * scope that is too narrow, which is the caller's to know, and a subject token that ended meanwhile.
  *
  * @param askedAt when the request was sent
  * @param now when the answer was there
@@ -65,7 +68,7 @@ export async function checkIssuedToken(
     ttlSeconds: request.ttlSeconds,
     marginSeconds: rules.marginSeconds,
   })
-  if (expiresAt === undefined) return violation('no life is left')
+  if (expiresAt === undefined) return now < request.notAfter ? violation('no life is left') : ended
   return ok(
     Object.freeze({
       value: answer.token,

@@ -83,6 +83,19 @@ cache: { redis: "redis://:\${PASSWORD}@redis" }
     ])
   })
 
+  it('that cannot be resolved are the only problem at their place', () => {
+    expect(sidecarProblems(goodSidecar.replace('service: orders', `service: \${NONE}`))).toEqual([
+      `c.yaml:1:10: service: found \${NONE}, which is not set; expected a value in the environment, or \${NONE:-default}`,
+    ])
+  })
+
+  it('are not quoted by way of the compiler of expressions', () => {
+    const text = `${goodSidecar}  - { path: /x, audience: a, allow: "\${X}" }\n`
+    expect(sidecarProblems(text, { X: 'hunter2' })).toEqual([
+      'c.yaml:8:37: routes[1].allow: found an expression that does not compile; expected a CEL condition',
+    ])
+  })
+
   it('are named in a message instead of what they hold', () => {
     const env = { X: 'hunter2 is secret' }
     const fields = [

@@ -43,6 +43,12 @@ describe('a hub configuration', () => {
     }
   })
 
+  it('reads the names of audiences as text, whatever they look like', () => {
+    const names = ['123', 'true', 'null', 'constructor']
+    const text = goodHub.replace(/audiences: .*/, `audiences: { ${names.join(': {}, ')}: {} }`)
+    expect([...(readHub(text, env).sts.clients[0]?.audiences.keys() ?? [])]).toEqual(names)
+  })
+
   it.each([
     ['not-json', '{', 'does not hold one'],
     ['no-keys', '{"keys":[]}', 'does not hold one'],

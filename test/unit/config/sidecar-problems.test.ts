@@ -198,6 +198,14 @@ describe('issuers', () => {
       'c.yaml:4:15: issuers[0].issuer: found a value, which is not a URL, so that no keys can be found by it; expected an https: URL, or keys',
     ],
     [
+      '{ issuer: https://a.test/b/../c, audience: [a] }',
+      'c.yaml:4:15: issuers[0].issuer: found a value, which has a path that is not in canonical form; expected an issuer identifier',
+    ],
+    [
+      '{ issuer: https://a.test, audience: [a], keys: { inline: { keys: [{ kty: oct }] } } }',
+      'c.yaml:4:71: issuers[0].keys.inline.keys[0]: found a private or shared key; expected a public key',
+    ],
+    [
       '{ issuer: https://a.test?x, audience: [a] }',
       'c.yaml:4:15: issuers[0].issuer: found a value, which has a query; expected an issuer identifier',
     ],
@@ -458,6 +466,11 @@ describe('addresses', () => {
     expect(sidecarProblems(withLine(2, 'upstream: http://10.0.0.5:8080'))).toEqual([])
     expect(sidecarProblems(withLine(2, 'upstream: http://orders:8080'))).toEqual([])
     expect(sidecarProblems(`${goodSidecar}listen: 10.0.0.5:9090\n`)).toEqual([])
+  })
+
+  it('lets the system choose both ports', () => {
+    const chosen = 'listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\nsts: { issuer: http://127.0.0.1:9090 }\n'
+    expect(sidecarProblems(goodSidecar + chosen)).toEqual([])
   })
 })
 

@@ -15,9 +15,9 @@ function newFolder(): string {
   return mkdtempSync(join(tmpdir(), 'hopgate-watch-'))
 }
 
-function watching(file: string, env = {}) {
+function watching(file: string, env = {}, settleMs = 10) {
   const onChange = vi.fn()
-  const watcher = watchConfig(file, onChange, { env, intervalMs: 20, settleMs: 10 })
+  const watcher = watchConfig(file, onChange, { env, intervalMs: 20, settleMs })
   open.push(watcher)
   return {
     watcher,
@@ -78,6 +78,19 @@ describe('watchConfig', () => {
     const { told } = watching(file, { DIR: secrets })
     writeFileSync(join(secrets, 'redis'), 'redis://b')
     await told(1)
+  })
+
+  it('does not tell of a change that is taken back while it settles', async () => {
+    const [folder, secrets] = [newFolder(), newFolder()]
+    const file = join(folder, 'c.yaml')
+    writeFileSync(join(secrets, 'redis'), 'redis://a')
+    writeFileSync(file, `cache: { redis: { file: "\${DIR}/redis" } }`)
+    const { told } = watching(file, { DIR: secrets }, 1000)
+    writeFileSync(join(secrets, 'redis'), 'redis://b')
+    await pause()
+    writeFileSync(join(secrets, 'redis'), 'redis://a')
+    await new Promise(resolve => setTimeout(resolve, 1200))
+    await told(0)
   })
 
   it('does not mind that a file is written again with the same content', async () => {

@@ -57,6 +57,12 @@ describe('compileExpression', () => {
     expect(compiled.ok ? '' : compiled.error).toMatch(reason)
   })
 
+  it('sees the path decoded, as the upstream will', () => {
+    const rule = compileExpression('request.path.startsWith("/admin")')
+    const facts = policyFacts(aVerifiedToken(), anAdmittedRequest({ path: '/%61dmin/x' }))
+    expect(rule.ok && rule.value.holds(facts)).toBe(true)
+  })
+
   it('knows whether the answer depends on the request', () => {
     const reads = (source: string) => {
       const compiled = compileExpression(source)
