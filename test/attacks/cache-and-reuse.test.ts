@@ -204,8 +204,11 @@ describe('D03: everybody at once, and half of it breaks', () => {
       caller.abort()
     }
     const faults = breakThings(redis, random)
-    await Promise.all(Array.from({ length: workers }, work))
-    await faults.stop()
+    try {
+      await Promise.all(Array.from({ length: workers }, work))
+    } finally {
+      await faults.stop()
+    }
 
     const arrived = hop.upstream.connections.flatMap(({ raw }) => arrivals(raw.toString('latin1')))
     for (const { user, token } of arrived) expect(readClaims(token)['sub']).toBe(user)
@@ -216,7 +219,7 @@ describe('D03: everybody at once, and half of it breaks', () => {
     expect(arrived.length).toBeGreaterThan(requests / 4)
     expect(counts.aborted).toBeGreaterThan(requests / 10)
     expect(counts.answered).toBeGreaterThan(counts.unavailable)
-    expect(faults.count()).toBeGreaterThan(10)
+    expect(faults.count()).toBeGreaterThan(5)
     expect(hop.log.some(line => line.includes('Redis is down'))).toBe(true)
     expect(hop.lines.some(line => line.includes('"source":"redis"'))).toBe(true)
   })
@@ -488,7 +491,7 @@ function breakThings(redis: TestRedis, random: (below: number) => number) {
       // A command may itself be hit by the fault before it.
       await faults[random(faults.length)]?.().catch(() => {})
       count += 1
-      await sleep(150 + random(150))
+      await sleep(100 + random(100))
     }
   })()
   return {

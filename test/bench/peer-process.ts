@@ -8,8 +8,6 @@ export interface Peer {
   readonly command: readonly string[]
   readonly env?: Readonly<Record<string, string>>
   readonly port: number
-  /** Header fields that the load sends to it. */
-  readonly headers?: Readonly<Record<string, string>>
 }
 
 export interface RunningPeer {

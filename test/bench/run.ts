@@ -45,11 +45,11 @@ const folder = mkdtempSync(join(tmpdir(), 'hopgate-bench-'))
 const upstream = await startUpstream(folder, ports.upstream, loadCpu)
 const rounds = new Map<string, Round[]>()
 try {
-  const peers = await contestants(folder, ports)
+  const { peers, headers } = await contestants(folder, ports)
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const peer of turned(peers, round)) {
       process.stderr.write(`round ${round + 1}: ${peer.name}\n`)
-      rounds.set(peer.name, [...(rounds.get(peer.name) ?? []), await measure(peer)])
+      rounds.set(peer.name, [...(rounds.get(peer.name) ?? []), await measure(peer, headers)])
     }
   }
   report(peers)
@@ -58,12 +58,12 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 
-async function measure(peer: Peer): Promise<Round> {
+async function measure(peer: Peer, headers: Readonly<Record<string, string>>): Promise<Round> {
   const running = await startPeer(peer, peerCpu)
   try {
     const load = {
       url: `http://127.0.0.1:${peer.port}/orders/17`,
-      headers: peer.headers ?? {},
+      headers,
       connections: Number(values.connections),
       cpu: loadCpu,
     }

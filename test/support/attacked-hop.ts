@@ -50,8 +50,9 @@ export interface AttackedHop extends RunningHop {
   /** `GET /orders/1` with this `Authorization` value. */
   get(authorization: string, path?: string): Promise<RawResponse>
   /**
-   * Sends a token and asserts that it is refused as stated; that neither the upstream nor the token endpoint heard of
-   * it; that the caller is told nothing else; and that there is exactly one event, of that code, with no text of it.
+   * Sends a token and asserts that it is refused as stated, within the client's five seconds; that neither the upstream
+   * nor the token endpoint heard of it; that the caller is told nothing else; and that there is exactly one event, of
+   * that code, with no text of it.
    */
   expectDenied(presented: string, denial?: Denial, path?: string): Promise<RecordedEvent>
   /** Sends a token and asserts that the upstream got the request, with a token of the server in its place. */

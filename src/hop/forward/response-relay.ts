@@ -45,7 +45,7 @@ export class ResponseRelay implements Dispatcher.DispatchHandler {
     this.#options = options
     this.#response = options.response
     this.#startedMs = options.monotonicMs()
-    this.#response.once('close', this.#onCallerClosed)
+    this.#response.on('close', this.#onCallerClosed)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {

@@ -1,6 +1,6 @@
 import type { EpochSeconds } from '../../base/clock.ts'
 import { asciiJson } from '../../base/json-text.ts'
-import type { AuditEvent, InboundFacts, OutboundFacts } from '../../model/audit-event.ts'
+import type { AuditEvent, InboundFacts, OutboundFacts, StageName } from '../../model/audit-event.ts'
 
 /**
  * Prepares the function that writes an audit event as one line: a CloudEvents 1.0 event in the JSON format's
@@ -23,42 +23,54 @@ export function createCloudEventWriter(service: string): (event: AuditEvent) => 
   const formatTime = createTimeFormat()
 
   return event => {
-    const { delivery, stageMs } = event
-    const varying = asciiJson({
-      id: event.id,
-      time: formatTime(event.at),
-      traceparent: event.traceparent,
-      data: {
-        request_id: event.requestId,
-        trace_id: event.traceId,
-        method: event.method,
-        path: event.path,
-        peer: event.peer,
-        status: whole(event.status),
-        refusal: event.refusal,
-        detail: event.detail,
-        decision: event.decision && { rule: event.decision.rule, effect: event.decision.effect },
-        delivery: delivery && {
-          status: whole(delivery.status),
-          upstream_us: micros(delivery.upstreamMs),
-          bytes_in: whole(delivery.bytesIn),
-          bytes_out: whole(delivery.bytesOut),
-          complete: delivery.complete,
-        },
-        stage_us: {
-          accept: micros(stageMs.accept),
-          authenticate: micros(stageMs.authenticate),
-          authorize: micros(stageMs.authorize),
-          exchange: micros(stageMs.exchange),
-          forward: micros(stageMs.forward),
-        },
-      },
-    })
-    // Both closing braces go, the prepared members follow, and the braces come back.
-    return `${heads[event.outcome](event.route)}${withoutTokens(varying).slice(1, -2)}${
+    const varying = `"id":"${event.id}","time":"${formatTime(event.at)}"${
+      event.traceparent === undefined ? '' : `,"traceparent":${jsonText(event.traceparent)}`
+    },"data":{${requestMembers(event)}${decisionMember(event.decision)}${deliveryMember(event.delivery)},"stage_us":{${stageMembers(event.stageMs)}}`
+    return `${heads[event.outcome](event.route)}${withoutTokens(varying)}${
       event.inbound === undefined ? '' : inboundMember(event.inbound)
     }${event.outbound === undefined ? '' : outboundMember(event.outbound)}}}`
   }
+}
+
+function requestMembers(event: AuditEvent): string {
+  let members = `"request_id":${jsonText(event.requestId)}`
+  if (event.traceId !== undefined) members += `,"trace_id":${jsonText(event.traceId)}`
+  members += `,"method":${jsonText(event.method)},"path":${jsonText(event.path)},"peer":${jsonText(event.peer)}`
+  members += `,"status":${whole(event.status)}`
+  if (event.refusal !== undefined) members += `,"refusal":"${event.refusal}"`
+  if (event.detail !== undefined) members += `,"detail":${jsonText(event.detail)}`
+  return members
+}
+
+function decisionMember(decision: AuditEvent['decision']): string {
+  return decision === undefined
+    ? ''
+    : `,"decision":{"rule":${jsonText(decision.rule)},"effect":"${decision.effect}"}`
+}
+
+function deliveryMember(delivery: AuditEvent['delivery']): string {
+  if (delivery === undefined) return ''
+  const { status, upstreamMs, bytesIn, bytesOut, complete } = delivery
+  return `,"delivery":{"status":${whole(status)},"upstream_us":${micros(upstreamMs)},"bytes_in":${whole(bytesIn)},"bytes_out":${whole(bytesOut)},"complete":${complete}}`
+}
+
+const stages: readonly StageName[] = ['accept', 'authenticate', 'authorize', 'exchange', 'forward']
+
+function stageMembers(stageMs: AuditEvent['stageMs']): string {
+  let members = ''
+  for (const stage of stages) {
+    const ms = stageMs[stage]
+    if (ms !== undefined) members += `${members === '' ? '' : ','}"${stage}":${micros(ms)}`
+  }
+  return members
+}
+
+/** Printable ASCII that stands in JSON as it is: no quote, no backslash, no `<`. */
+const plain = /^[ !#-;=-[\]-~]*$/
+
+/** {@link asciiJson} of a text that nearly always needs no escape; looking is cheaper than escaping. */
+function jsonText(text: string): string {
+  return plain.test(text) ? `"${text}"` : asciiJson(text)
 }
 
 /** The members that are the same for every event of a route and outcome, with the opening brace. */
@@ -142,8 +154,8 @@ function withoutTokens(json: string): string {
   return json.includes('J') && json.includes('eyJ') ? json.replace(tokenShape, '[redacted]') : json
 }
 
-function micros(ms: number | undefined): number | undefined {
-  return ms === undefined ? undefined : whole(ms * 1000)
+function micros(ms: number): number {
+  return whole(ms * 1000)
 }
 
 /** JSON has no NaN and no Infinity, and nothing here is negative. */
