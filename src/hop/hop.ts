@@ -62,7 +62,12 @@ export function createHop(stages: Stages, clock: Clock, log: Log): Hop {
       if (answer.alert === true) {
         log.error(answer.title, { code: reason.code, detail: reason.detail, requestId: trail.requestId })
       }
-      stages.refuse(response, reason, trail.requestId)
+      try {
+        stages.refuse(response, reason, trail.requestId)
+      } catch (cause) {
+        log.error('refusal not answered', { requestId: trail.requestId, error: cause })
+        response.destroy()
+      }
     }
 
     try {

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import { type ServerResponse, STATUS_CODES } from 'node:http'
 import { type Refusal, type RefusalAnswer, refusals } from '../model/refusal.ts'
 import { bearerChallenge } from '../oauth/challenge.ts'
 
@@ -28,10 +28,9 @@ export function createRefuse(realm: string): Refuse {
       status: answer.status,
       code: refusal.code,
     })
-    response.writeHead(
-      answer.status,
-      refusalHeaders(answer, refusal, realm, requestId, Buffer.byteLength(body)),
-    )
+    // The phrase is given, because a response that failed half way may still hold another one.
+    const fields = refusalHeaders(answer, refusal, realm, requestId, Buffer.byteLength(body))
+    response.writeHead(answer.status, STATUS_CODES[answer.status] ?? answer.title, fields)
     response.end(response.req.method === 'HEAD' ? undefined : body)
   }
 }

@@ -170,6 +170,24 @@ describe('a response', () => {
     socket.destroy()
   })
 
+  it('keeps header bytes beyond ASCII, and leaves out a reason phrase that is not ASCII', async () => {
+    hop.upstream.enqueue(
+      Buffer.from(
+        'HTTP/1.1 404 Pas trouv\u00e9\r\nContent-Length: 0\r\nX-Name: \u00c5\u0081\r\n\r\n',
+        'latin1',
+      ),
+      Buffer.from('HTTP/1.1 404 \u0141\u00f3d\u017a\r\nContent-Length: 0\r\nX-Name: \u0141\r\n\r\n'),
+    )
+    for (let count = 0; count < 2; count++) {
+      const socket = await openRaw(hop.port)
+      socket.write(head('GET', '/orders'))
+      const { raw } = await readAnswer(socket, { responses: 1 })
+      expect(raw.toString()).toMatch(/^HTTP\/1\.1 404 ?\r\n/)
+      expect(raw.toString()).toContain('X-Name: \u0141\r\n')
+      socket.destroy()
+    }
+  })
+
   it('that breaks off is seen as broken, and recorded as failed', async () => {
     const before = hop.lines.length
     hop.upstream.enqueue((_request, socket) => {

@@ -1,14 +1,17 @@
 import { bearerChallenge } from '../../oauth/challenge.ts'
 
-/** A header section as undici parsed it: lower-case names, an array where a field was repeated. */
-export type ParsedHeaders = Readonly<Record<string, string | string[] | undefined>>
+/** A header section as it came over the wire: name, value, name, value, … */
+export type RawHeaders = readonly (Buffer | string)[]
+
+/** What becomes of a response field, by its name. */
+type Destiny = 'forwarded' | 'dropped' | 'connection' | 'challenge'
 
 /** Fields that end at this hop (RFC 9110 §7.6.1), and request credentials that no response has reason to hold. */
-const notForwarded: ReadonlySet<string> = new Set([
+const dropped: ReadonlySet<string> = new Set([
   'authorization',
-  'connection',
   'keep-alive',
   'proxy-authenticate',
+  'proxy-authentication-info',
   'proxy-authorization',
   'proxy-connection',
   'te',
@@ -19,8 +22,9 @@ const notForwarded: ReadonlySet<string> = new Set([
 
 /** Fields that must not come late: framing, routing and credentials (RFC 9110 §6.5.1). */
 const notInTrailers: ReadonlySet<string> = new Set([
-  ...notForwarded,
+  ...dropped,
   'cache-control',
+  'connection',
   'content-encoding',
   'content-length',
   'content-range',
@@ -31,48 +35,95 @@ const notInTrailers: ReadonlySet<string> = new Set([
 ])
 
 /**
- * The header section that the caller gets, as a flat list for `writeHead`.
+ * The header section that the caller gets, as a flat list for `writeHead`. Names and values keep their bytes: they are
+ * read and written as Latin-1.
  *
  * A challenge of the upstream names a token that the caller never held, so it is replaced by a bare one; a step-up
  * challenge (RFC 9470) is for the caller and passes.
  *
  * @param realm for the replaced challenge; undefined on a public route, where upstream's challenge is its own affair
  */
-export function responseHeaders(headers: ParsedHeaders, realm: string | undefined): string[] {
-  const nominated = headers['connection'] === undefined ? undefined : nominatedBy(headers['connection'])
+export function responseHeaders(raw: RawHeaders, realm: string | undefined): string[] {
   const fields: string[] = []
-  for (const name in headers) {
-    const value = headers[name]
-    if (value === undefined || notForwarded.has(name) || nominated?.has(name) === true) continue
-    if (name === 'www-authenticate' && realm !== undefined) {
-      fields.push(name, stepUpChallenge(value) ?? bearerChallenge(realm))
-    } else if (typeof value === 'string') {
-      fields.push(name, value)
-    } else {
-      for (const one of value) fields.push(name, one)
+  const challenges: string[] = []
+  let connection: string | undefined
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = text(raw[index])
+    const value = text(raw[index + 1])
+    switch (destinyOf(name)) {
+      case 'forwarded':
+        fields.push(name, value)
+        break
+      case 'dropped':
+        break
+      case 'connection':
+        connection = connection === undefined ? value : `${connection},${value}`
+        break
+      case 'challenge':
+        challenges.push(value)
+        break
     }
+  }
+  if (challenges.length > 0) pushChallenges(fields, challenges, realm)
+  if (connection !== undefined && connection !== 'keep-alive' && connection !== 'close') {
+    removeNominated(fields, connection)
   }
   return fields
 }
 
 /** The trailer fields that may follow a response. */
-export function responseTrailers(trailers: ParsedHeaders): [string, string][] {
-  return Object.entries(trailers).flatMap(([name, value]) => {
-    if (value === undefined || notInTrailers.has(name)) return []
-    return (typeof value === 'string' ? [value] : value).map(one => [name, one] as [string, string])
-  })
+export function responseTrailers(raw: RawHeaders): [name: string, value: string][] {
+  const fields: [string, string][] = []
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = text(raw[index])
+    if (!notInTrailers.has(name.toLowerCase())) fields.push([name, text(raw[index + 1])])
+  }
+  return fields
 }
 
-function nominatedBy(connection: string | string[]): ReadonlySet<string> | undefined {
-  if (connection === 'keep-alive' || connection === 'close') return undefined
-  const options = typeof connection === 'string' ? connection : connection.join(',')
-  const names = new Set(options.split(',').map(option => option.trim().toLowerCase()))
+function text(bytes: Buffer | string | undefined): string {
+  return typeof bytes === 'string' ? bytes : (bytes?.toString('latin1') ?? '')
+}
+
+/** Remembered by the exact spelling; an upstream has few, and the bound is for one that makes them up. */
+const destinies = new Map<string, Destiny>()
+const destiniesLimit = 1_000
+
+function destinyOf(name: string): Destiny {
+  let destiny = destinies.get(name)
+  if (destiny === undefined) {
+    if (destinies.size >= destiniesLimit) destinies.clear()
+    destiny = classify(name.toLowerCase())
+    destinies.set(name, destiny)
+  }
+  return destiny
+}
+
+function classify(name: string): Destiny {
+  if (name === 'connection') return 'connection'
+  if (name === 'www-authenticate') return 'challenge'
+  return dropped.has(name) ? 'dropped' : 'forwarded'
+}
+
+function pushChallenges(fields: string[], challenges: readonly string[], realm: string | undefined): void {
+  const stepUp = challenges.filter(challenge =>
+    challenge.includes('error="insufficient_user_authentication"'),
+  )
+  const shown = realm === undefined ? challenges : stepUp.length > 0 ? stepUp : [bearerChallenge(realm)]
+  for (const challenge of shown) fields.push('WWW-Authenticate', challenge)
+}
+
+function removeNominated(fields: string[], connection: string): void {
+  const nominated = new Set(connection.split(',').map(option => option.trim().toLowerCase()))
   // Dropping the length would change where the message ends.
-  names.delete('content-length')
-  return names
-}
-
-function stepUpChallenge(value: string | string[]): string | undefined {
-  const challenges = typeof value === 'string' ? [value] : value
-  return challenges.find(challenge => challenge.includes('error="insufficient_user_authentication"'))
+  nominated.delete('content-length')
+  let kept = 0
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index] as string
+    if (nominated.has(name.toLowerCase())) continue
+    fields[kept] = name
+    fields[kept + 1] = fields[index + 1] as string
+    kept += 2
+  }
+  fields.length = kept
 }

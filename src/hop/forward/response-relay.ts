@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import { fail, ok, type Result } from '../../base/result.ts'
 import type { Delivery } from '../../model/delivery.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
-import { type ParsedHeaders, responseHeaders, responseTrailers } from './response-headers.ts'
+import { type RawHeaders, responseHeaders, responseTrailers } from './response-headers.ts'
 import { upstreamFailure } from './upstream-failure.ts'
 
 export interface RelayOptions {
@@ -50,7 +50,7 @@ export class ResponseRelay implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
-    if (this.#response.destroyed) controller.abort(new Error('the caller is gone'))
+    if (this.#response.destroyed) this.#onCallerClosed()
   }
 
   /** Not in undici's types, but part of its handler: called with each piece of the request body that was sent. */
@@ -63,19 +63,20 @@ export class ResponseRelay implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(
-    _controller: Dispatcher.DispatchController,
+    controller: Dispatcher.DispatchController,
     status: number,
-    headers: ParsedHeaders,
+    _headers: unknown,
     statusText?: string,
   ): void {
+    const raw = (controller.rawHeaders ?? []) as RawHeaders
     if (status < 200) {
-      this.#relayInformation(status, headers)
+      this.#relayInformation(status, raw)
       return
     }
     this.#status = status
     this.#upstreamMs = this.#options.monotonicMs() - this.#startedMs
     if (status === 401) this.#options.onUnauthorized()
-    this.#response.writeHead(status, statusText ?? '', responseHeaders(headers, this.#options.realm))
+    this.#response.writeHead(status, reasonPhrase(statusText), responseHeaders(raw, this.#options.realm))
     queueMicrotask(this.#release)
   }
 
@@ -89,8 +90,8 @@ export class ResponseRelay implements Dispatcher.DispatchHandler {
     this.#write(controller, chunk)
   }
 
-  onResponseEnd(_controller: Dispatcher.DispatchController, trailers: ParsedHeaders): void {
-    const late = responseTrailers(trailers)
+  onResponseEnd(controller: Dispatcher.DispatchController): void {
+    const late = responseTrailers((controller.rawTrailers ?? []) as RawHeaders)
     if (late.length > 0) this.#response.addTrailers(late)
     this.#isHolding = false
     const held = this.#held
@@ -110,9 +111,9 @@ export class ResponseRelay implements Dispatcher.DispatchHandler {
     this.#refuse(this.#refusal ?? upstreamFailure(error))
   }
 
-  #relayInformation(status: number, headers: ParsedHeaders): void {
+  #relayInformation(status: number, raw: RawHeaders): void {
     // 100 was ours to send, and 101 cannot come here: no upgrade was asked for.
-    if (status === 103) this.#response.writeInformation(103, responseHeaders(headers, undefined))
+    if (status === 103) this.#response.writeInformation(103, responseHeaders(raw, undefined))
   }
 
   readonly #release = (): void => {
@@ -155,4 +156,9 @@ export class ResponseRelay implements Dispatcher.DispatchHandler {
     this.#isFinished = true
     this.#options.finish(fail(reason))
   }
+}
+
+/** A reason phrase is for human readers and means nothing (RFC 9110 §15); one that is not plain ASCII is left out. */
+function reasonPhrase(text: string | undefined): string {
+  return text !== undefined && /^[\x20-\x7e]*$/.test(text) ? text : ''
 }

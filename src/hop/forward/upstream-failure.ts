@@ -2,6 +2,10 @@ import { type Refusal, refusal } from '../../model/refusal.ts'
 
 /** Errors of undici that mean: upstream answered, and what it answered is not HTTP or contradicts itself. */
 const malformed: ReadonlySet<string> = new Set([
+  'ERR_HTTP_INVALID_HEADER_VALUE',
+  'ERR_HTTP_INVALID_STATUS_CODE',
+  'ERR_INVALID_CHAR',
+  'ERR_INVALID_HTTP_TOKEN',
   'HTTPParserError',
   'UND_ERR_HEADERS_OVERFLOW',
   'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',

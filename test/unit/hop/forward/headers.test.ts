@@ -29,51 +29,72 @@ describe('outgoingHeaders', () => {
   })
 })
 
+const raw = (...fields: string[]): Buffer[] => fields.map(field => Buffer.from(field, 'latin1'))
+
 describe('responseHeaders', () => {
-  it('keeps end-to-end fields and every Set-Cookie', () => {
-    expect(responseHeaders({ 'content-type': 'text/plain', 'set-cookie': ['a=1', 'b=2'] }, 'orders')).toEqual(
-      [...['content-type', 'text/plain'], ...['set-cookie', 'a=1'], ...['set-cookie', 'b=2']],
-    )
+  it('keeps end-to-end fields as they are spelled, and every Set-Cookie', () => {
+    const fields = ['Content-Type', 'text/plain', 'set-cookie', 'a=1', 'Set-Cookie', 'b=2']
+    expect(responseHeaders(raw(...fields), 'orders')).toEqual(fields)
+  })
+
+  it('keeps the bytes of a value that is not ASCII', () => {
+    const [, value] = responseHeaders([Buffer.from('X-Name'), Buffer.from('Łódź')], 'orders')
+    expect(Buffer.from(value ?? '', 'latin1').toString()).toBe('Łódź')
   })
 
   it('takes out what ends at this hop, what Connection nominates, and credentials', () => {
-    const headers = {
-      connection: 'close, X-Inner',
-      'x-inner': '1',
-      authorization: 'Bearer issued',
-      'keep-alive': '5',
-      te: 'x',
-    }
-    expect(responseHeaders({ ...headers, 'content-length': '2' }, 'orders')).toEqual(['content-length', '2'])
+    const fields = raw(
+      ...[
+        'Connection',
+        'close, X-Inner',
+        'X-Inner',
+        '1',
+        'Authorization',
+        'Bearer issued',
+        'Keep-Alive',
+        '5',
+      ],
+      ...['TE', 'x', 'Transfer-Encoding', 'chunked', 'Proxy-Authenticate', 'Basic', 'Content-Length', '2'],
+    )
+    expect(responseHeaders(fields, 'orders')).toEqual(['Content-Length', '2'])
   })
 
-  it('replaces a challenge that names the issued token by a bare one', () => {
+  it('does not let Connection take the length away', () => {
+    const fields = raw('Connection', 'content-length', 'Content-Length', '2')
+    expect(responseHeaders(fields, 'orders')).toEqual(['Content-Length', '2'])
+  })
+
+  it('replaces challenges that name the issued token by a bare one', () => {
     const challenge = 'Bearer error="invalid_token", error_description="aud orders-api"'
-    expect(responseHeaders({ 'www-authenticate': challenge }, 'orders')).toEqual([
-      'www-authenticate',
-      'Bearer realm="orders"',
-    ])
+    expect(
+      responseHeaders(raw('WWW-Authenticate', challenge, 'www-authenticate', 'Basic'), 'orders'),
+    ).toEqual(['WWW-Authenticate', 'Bearer realm="orders"'])
   })
 
   it('lets a step-up challenge through, and every challenge of a public route', () => {
     const stepUp = 'Bearer error="insufficient_user_authentication", acr_values="mfa"'
-    expect(responseHeaders({ 'www-authenticate': stepUp }, 'orders')).toEqual(['www-authenticate', stepUp])
-    expect(responseHeaders({ 'www-authenticate': 'Basic realm="x"' }, undefined)).toEqual([
-      'www-authenticate',
-      'Basic realm="x"',
-    ])
+    expect(responseHeaders(raw('www-authenticate', stepUp), 'orders')).toEqual(['WWW-Authenticate', stepUp])
+    const basic = ['WWW-Authenticate', 'Basic realm="x"']
+    expect(responseHeaders(raw(...basic), undefined)).toEqual(basic)
   })
 })
 
 describe('responseTrailers', () => {
   it('keeps trailers and drops those that would change framing or identity', () => {
-    const trailers = {
-      'grpc-status': '0',
-      authorization: 'x',
-      'content-length': '1',
-      'transfer-encoding': 'x',
-      'set-cookie': 'a',
-    }
+    const trailers = raw(
+      ...[
+        'grpc-status',
+        '0',
+        'Authorization',
+        'x',
+        'Content-Length',
+        '1',
+        'Transfer-Encoding',
+        'x',
+        'Set-Cookie',
+        'a',
+      ],
+    )
     expect(responseTrailers(trailers)).toEqual([['grpc-status', '0']])
   })
 })
