@@ -1,31 +1,25 @@
-import type { Socket } from 'node:net'
 import type { Clock } from '../base/clock.ts'
-import { createHttpClient } from '../base/http-client.ts'
+import { digestFields } from '../base/digest.ts'
 import type { HttpHandler } from '../base/http-message.ts'
 import type { Log } from '../base/log.ts'
-import type { CacheConfig, SidecarConfig } from '../config/sidecar-config.ts'
+import { TaskCount } from '../base/task-count.ts'
+import type { SidecarConfig } from '../config/sidecar-config.ts'
 import { createAccept } from '../hop/accept/accept.ts'
 import { createRouteTable } from '../hop/accept/route-table.ts'
 import { createTrustedProxies } from '../hop/accept/trusted-proxies.ts'
 import { createAuthenticate } from '../hop/authenticate/authenticate.ts'
 import { createAuthorize } from '../hop/authorize/authorize.ts'
 import { createExchange } from '../hop/exchange/exchange.ts'
-import { TokenExchanger } from '../hop/exchange/exchangers/token-exchange.ts'
-import { LayeredCache } from '../hop/exchange/layered-cache.ts'
-import { MemoryCache } from '../hop/exchange/memory-cache.ts'
-import { RedisCache } from '../hop/exchange/redis-cache.ts'
 import { createForward } from '../hop/forward/forward.ts'
 import { createHop, type Hop } from '../hop/hop.ts'
 import { createRefuse } from '../hop/refuse.ts'
 import { createRefuseUnreadable, type RefuseUnreadable } from '../hop/unreadable.ts'
 import { createRouteRules } from '../policy/route-rules.ts'
-import { createMemoryReplayStore } from '../sts/memory-replay-store.ts'
-import type { Signer } from '../sts/signer.ts'
-import { createTokenService } from '../sts/token-service.ts'
-import { createJwtVerifier } from '../tokens/verify-jwt.ts'
+import type { KeptParts } from './kept-parts.ts'
 import type { AssembledRecord } from './record.ts'
+import { makeOwning } from './shared-part.ts'
 
-/** A hop made from one configuration, with everything that it owns. */
+/** A hop made from one configuration. */
 export interface AssembledHop {
   readonly hop: Hop
   readonly refuseUnreadable: RefuseUnreadable
@@ -35,7 +29,9 @@ export interface AssembledHop {
   warm(): Promise<void>
   /** Whether tokens can be verified: keys of an issuer were loaded. */
   isWarm(): boolean
-  /** Lets requests under way end, then closes every connection that this hop holds. */
+  /** Lets what is under way end, then closes. To be called when nothing new comes. */
+  retire(): Promise<void>
+  /** Lets go of every part that no other hop uses, and waits only for what upstream is answering. */
   close(): Promise<void>
 }
 
@@ -43,49 +39,49 @@ export interface HopDependencies {
   readonly clock: Clock
   readonly log: Log
   readonly record: AssembledRecord
-  /** Signs for the embedded token service; undefined when there is none. */
-  readonly signer: Signer | undefined
-  /** Upgraded connections, which outlive a reload. */
-  readonly tunnels: Set<Socket>
+  readonly kept: KeptParts
 }
 
-/** Wires the stages of one configuration. */
-export function assembleHop(
-  config: SidecarConfig,
-  { clock, log, record, signer, tunnels }: HopDependencies,
-): AssembledHop {
-  const { exchange: exchangeConfig, limits, timeouts } = config
-  const local = new Map<string, HttpHandler>()
-  const client = createHttpClient({ local })
-  const tokenService =
-    config.sts &&
-    createTokenService(config.sts, {
-      clock,
-      log,
-      client,
-      replay: createMemoryReplayStore(clock),
-      ...(signer !== undefined && { signer }),
-      record: record.tokenEventsOf(config.sts.issuer),
-    })
-  if (config.sts !== undefined && tokenService !== undefined) {
-    local.set(new URL(config.sts.issuer).origin, tokenService.handle)
+/**
+ * Wires the stages of one configuration.
+ *
+ * @throws Error, without secrets, for a configuration that cannot be used; nothing is left open then
+ */
+export function assembleHop(config: SidecarConfig, dependencies: HopDependencies): AssembledHop {
+  const underWay = new TaskCount()
+  const { part, owned } = makeOwning(parts => wireHop(config, dependencies, parts))
+  const { hop, refuseUnreadable, tokenService, warm, isWarm } = part
+  const close = (): Promise<void> => owned.disposeAsync()
+  return {
+    hop: caller => underWay.add(hop(caller)),
+    refuseUnreadable,
+    tokenService: tokenService && (request => underWay.add(tokenService(request))),
+    warm,
+    isWarm,
+    async retire() {
+      await underWay.idle()
+      await close()
+    },
+    close,
   }
+}
 
-  const verifier = createJwtVerifier(config.issuers, {
-    client,
-    log,
-    tokenBytes: limits.tokenBytes,
-    keyOptions: { clock },
-  })
-  const exchanger = new TokenExchanger(exchangeConfig, { client, clock, log })
-  const redis = createRedisTier(config.cache, log)
+function wireHop(
+  config: SidecarConfig,
+  { clock, log, record, kept }: HopDependencies,
+  parts: AsyncDisposableStack,
+): Omit<AssembledHop, 'retire' | 'close'> {
+  const { exchange: exchangeConfig, limits, timeouts } = config
+  const issuance = kept.issuance(config, parts)
+  const verifier = kept.verifier(config, issuance, parts)
+  const { exchanger, tokenService, signingKeyId } = issuance
   const exchange = createExchange({
-    cache: new LayeredCache(new MemoryCache(config.cache), redis),
+    cache: kept.cache(config, parts),
     exchanger,
     context: {
       clientId: exchangeConfig.client.id,
       server: exchangeConfig.server,
-      policyDigest: config.policyDigest,
+      policyDigest: policyAndKey(config.policyDigest, signingKeyId),
     },
     timeoutMs: exchangeConfig.timeoutMs,
     negativeSeconds: exchangeConfig.negativeSeconds,
@@ -99,10 +95,10 @@ export function assembleHop(
     headersTimeoutMs: timeouts.upstreamHeadersMs,
     bodyTimeoutMs: timeouts.bodyIdleMs,
     websocketIdleMs: timeouts.websocketIdleMs,
-    tunnels,
     clock,
     onUnauthorized: request => exchange.evict(request),
   })
+  parts.defer(() => forward.close())
   const stages = {
     accept: createAccept({
       routes: createRouteTable(config.routes),
@@ -128,16 +124,13 @@ export function assembleHop(
       await Promise.all([verifier.warm(), exchanger.warm(), tokenService?.warm()])
     },
     isWarm: () => verifier.isReady(),
-    async close() {
-      await forward.close()
-      exchanger.close()
-      verifier.close()
-      await Promise.all([redis?.close(), tokenService?.close(), client.close()])
-    },
   }
 }
 
-function createRedisTier(config: CacheConfig, log: Log): RedisCache | undefined {
-  if (config.redis === undefined) return undefined
-  return new RedisCache({ url: config.redis, prefix: config.prefix, timeoutMs: config.timeoutMs, log })
+/**
+ * What the embedded token service signed is good only as long as its key is: whoever signs with another one, as after a
+ * restart without a key file, must not find the token in Redis.
+ */
+function policyAndKey(policyDigest: string, signingKeyId: string | undefined): string {
+  return digestFields('hopgate policy and key', [policyDigest, signingKeyId]).toString('hex')
 }

@@ -16,6 +16,8 @@ export interface AssembledRecord extends HopRecord {
   readonly metrics: MetricsSink
   /** Records what the embedded token service issues and refuses, in the same trail. */
   tokenEventsOf(issuer: string): (event: TokenServiceEvent) => void
+  /** Whether the token service may issue: false while its event could be lost and must not be. */
+  acceptsTokenEvents(): boolean
   /** Opens the audit file again after it was rotated. */
   reopen(): void
   /** Writes what is waiting. */
@@ -49,6 +51,7 @@ export function assembleRecord(
         if (!writer.write(lineOf(event))) channels.auditLost.publish({ lost: 1 })
       }
     },
+    acceptsTokenEvents: () => audit.whenFull === 'count' || record.isAccepting(),
     begin() {
       inFlight += 1
     },

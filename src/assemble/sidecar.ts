@@ -6,10 +6,11 @@ import { closeServer, listen } from '../base/listen.ts'
 import type { Log } from '../base/log.ts'
 import type { SidecarConfig } from '../config/sidecar-config.ts'
 import { createFrontServer } from '../hop/accept/front-server.ts'
-import { openSigner, type Signer } from '../sts/signer.ts'
 import { type Readiness, startAdminServer } from './admin-server.ts'
 import { type AssembledHop, assembleHop } from './hop.ts'
+import { createKeptParts } from './kept-parts.ts'
 import { assembleRecord, type RecordDependencies } from './record.ts'
+import { isSameSection } from './same-section.ts'
 import { urlOf } from './url-of.ts'
 
 /** A running sidecar. */
@@ -18,7 +19,8 @@ export interface Sidecar {
   readonly url: string
   readonly adminUrl: string
   /**
-   * Swaps the whole configuration. A request sees the one or the other.
+   * Swaps the whole configuration. A request sees the one or the other, and one that is under way ends with the one
+   * that it began with. Parts whose section of the configuration stays the same go on with what they know.
    *
    * @returns why not, and then nothing has changed; undefined when the new one runs
    */
@@ -51,12 +53,20 @@ export async function startSidecar(
   await using started = new AsyncDisposableStack()
   const record = assembleRecord(config, dependencies)
   started.defer(() => record.close())
-  const tunnels = new Set<Socket>()
-  const signerOf = createSignerOf()
-  const assemble = (next: SidecarConfig): AssembledHop =>
-    assembleHop(next, { log, clock, record, tunnels, signer: next.sts && signerOf(next.sts.keys) })
+  const detached = new Set<Socket>()
+  const kept = createKeptParts({ log, clock, record })
+  /** The current one, and those before it that requests are still under way in. */
+  const hops = new Set<AssembledHop>()
+  const assemble = (next: SidecarConfig): AssembledHop => {
+    const hop = assembleHop(next, { log, clock, record, kept })
+    hops.add(hop)
+    return hop
+  }
+  let applied = config
   let current = assemble(config)
-  started.defer(() => current.close())
+  started.defer(async () => {
+    await Promise.all([...hops].map(hop => hop.close()))
+  })
   let isDraining = false
   let isReloadRejected = false
 
@@ -83,25 +93,38 @@ export async function startSidecar(
         if (isDraining) response.shouldKeepAlive = false
         void current.hop(tunnel === undefined ? { received, response } : { received, response, tunnel })
       },
-      onUnreadable: (socket, reason) => current.refuseUnreadable(socket, reason),
+      onUnreadable: (...unreadable) => current.refuseUnreadable(...unreadable),
     },
+    detached,
   )
   const address = await listen(server, config.listen)
-  started.defer(() => drain(server, tunnels, config.timeouts.drainMs))
+  started.defer(() => drain(server, detached, config.timeouts.drainMs))
   void current.warm()
 
   const running = started.move()
+  let closing: Promise<void> | undefined
   return {
     url: urlOf(address),
     adminUrl: urlOf(admin.address),
     reload(next) {
       const fixed = fixedAtStart.find(part => !isDeepStrictEqual(config[part], next[part]))
       if (fixed !== undefined) return `${fixed}: changes with a restart only`
-      const before = current
-      current = assemble(next)
+      if (isDraining) return 'the sidecar is stopping'
+      if (!isSameSection(applied, next)) {
+        const before = current
+        try {
+          current = assemble(next)
+        } catch (cause) {
+          return cause instanceof Error ? cause.message : 'it cannot be assembled'
+        }
+        applied = next
+        void current.warm()
+        before
+          .retire()
+          .catch((error: unknown) => log.error('the configuration before did not close', { error }))
+          .finally(() => hops.delete(before))
+      }
       isReloadRejected = false
-      void current.warm()
-      void before.close()
       return undefined
     },
     rejectReload() {
@@ -110,28 +133,23 @@ export async function startSidecar(
     reopenFiles: () => record.reopen(),
     close() {
       isDraining = true
-      return running.disposeAsync()
+      closing ??= running.disposeAsync()
+      return closing
     },
   }
 }
 
-/** The embedded token service keeps its signing keys over reloads, so that what it has issued stays good. */
-function createSignerOf(): (file: string | undefined) => Signer {
-  const signers = new Map<string | undefined, Signer>()
-  return file => {
-    const signer = signers.get(file) ?? openSigner(file)
-    signers.set(file, signer)
-    return signer
-  }
-}
-
-async function drain(server: Server, tunnels: ReadonlySet<Socket>, graceMs: number): Promise<void> {
+async function drain(server: Server, detached: ReadonlySet<Socket>, graceMs: number): Promise<void> {
   const idle = setInterval(() => server.closeIdleConnections(), drainCheckMs)
-  // Upgraded connections are nobody's requests: they have the same grace, and then they end.
+  // Upgraded connections are nobody's requests: they have the same grace, and then they end. Both at once, so that no
+  // request becomes an upgrade in between.
   const grace = setTimeout(() => {
-    for (const socket of tunnels) socket.destroy()
+    server.closeAllConnections()
+    for (const socket of detached) socket.destroy()
   }, graceMs)
   await closeServer(server, graceMs)
   clearInterval(idle)
   clearTimeout(grace)
+  // The server counts them as closed before they say so themselves, and with that their events are written.
+  await Promise.all([...detached].map(socket => new Promise(resolve => socket.once('close', resolve))))
 }

@@ -1,4 +1,4 @@
-import { Agent } from 'undici'
+import type { Agent } from 'undici'
 import type { HttpHandler } from './http-message.ts'
 
 /** A small request to an authorization server: metadata, key set, token endpoint. */
@@ -55,12 +55,8 @@ const defaultMaxBytes = 256 * 1024
 
 /** A client with its own connection pool. */
 export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
-  const agent = new Agent({
-    connections: 32,
-    keepAliveTimeout: 10_000,
-    maxRedirections: 0,
-    connect: { ...(options.ca !== undefined && { ca: options.ca }) },
-  } as Agent.Options)
+  let agent: Promise<Agent> | undefined
+  let isClosed = false
   return {
     async send(request) {
       const local = options.local?.get(request.url.origin)
@@ -68,7 +64,9 @@ export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
       const timeout = AbortSignal.timeout(request.timeoutMs)
       const signal = request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal])
       try {
-        return await sendRemotely(agent, request, signal)
+        if (isClosed) throw new HttpClientError('aborted', request.url, 'the client is closed')
+        agent ??= createAgent(options)
+        return await sendRemotely(await agent, request, signal)
       } catch (cause) {
         if (cause instanceof HttpClientError) throw cause
         if (timeout.aborted)
@@ -77,8 +75,21 @@ export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
         throw new HttpClientError('unreachable', request.url, describeCause(cause))
       }
     },
-    close: () => agent.destroy(),
+    async close() {
+      isClosed = true
+      await (await agent)?.destroy()
+    },
   }
+}
+
+/** undici's index is large; it is loaded with the first request, which is after the process has begun to listen. */
+async function createAgent(options: HttpClientOptions): Promise<Agent> {
+  const { Agent } = await import('undici')
+  return new Agent({
+    connections: 32,
+    keepAliveTimeout: 10_000,
+    connect: { ...(options.ca !== undefined && { ca: options.ca }) },
+  })
 }
 
 async function sendRemotely(

@@ -21,6 +21,15 @@ export function createLog(
   return { info: at('info'), warn: at('warn'), error: at('error') }
 }
 
+/**
+ * The log of a whole process, on its standard error. When nobody reads that any more, what it would say is lost: that
+ * is no reason for the process to end.
+ */
+export function createProcessLog(service: string, write: (line: string) => void): Log {
+  process.stderr.on('error', () => {})
+  return createLog(service, write)
+}
+
 /** A log that keeps nothing, for tests. */
 export const silentLog: Log = { info() {}, warn() {}, error() {} }
 

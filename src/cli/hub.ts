@@ -1,5 +1,5 @@
 import { startHub } from '../assemble/hub.ts'
-import { createLog } from '../base/log.ts'
+import { createProcessLog } from '../base/log.ts'
 import { describeOutdatedNode, release } from '../base/release.ts'
 import { formatProblems } from '../config/config-problem.ts'
 import { loadHubConfig } from '../config/load.ts'
@@ -23,7 +23,7 @@ export const hub: Command = async (args, output) => {
     return 1
   }
   const { issuer } = loaded.value.sts
-  const log = createLog('hub', line => output.stderr.write(line))
+  const log = createProcessLog('hub', line => output.stderr.write(line))
   const outdated = describeOutdatedNode(process.versions.node)
   if (outdated !== undefined) log.warn(outdated)
 
@@ -33,8 +33,10 @@ export const hub: Command = async (args, output) => {
   })
   if (running === undefined) return 1
   process.on('SIGHUP', () => running.reopenFiles())
+  const terminated = terminationSignal()
+  // Said when signals are listened to: whoever reads it may send one at once.
   log.info('ready', { version: release, url: running.url, admin: running.adminUrl, issuer })
-  const signal = await terminationSignal()
+  const signal = await terminated
   log.info('draining', { signal })
   await running.close()
   log.info('stopped')

@@ -1,6 +1,6 @@
 import { startSidecar } from '../assemble/sidecar.ts'
 import { channels } from '../base/channels.ts'
-import { createLog } from '../base/log.ts'
+import { createProcessLog } from '../base/log.ts'
 import { describeOutdatedNode, release } from '../base/release.ts'
 import { formatProblems } from '../config/config-problem.ts'
 import { loadSidecarConfig } from '../config/load.ts'
@@ -35,7 +35,7 @@ async function runSidecar(file: string, changes: Changes, output: CommandOutput)
     output.stderr.write(formatProblems(loaded.error))
     return 1
   }
-  const log = createLog(loaded.value.service, line => output.stderr.write(line))
+  const log = createProcessLog(loaded.value.service, line => output.stderr.write(line))
   const outdated = describeOutdatedNode(process.versions.node)
   if (outdated !== undefined) log.warn(outdated)
 
@@ -44,8 +44,6 @@ async function runSidecar(file: string, changes: Changes, output: CommandOutput)
     return undefined
   })
   if (sidecar === undefined) return 1
-  const { url, adminUrl } = sidecar
-  log.info('ready', { version: release, url, admin: adminUrl, sts: loaded.value.sts?.issuer })
 
   const reload = (): void => {
     const next = loadSidecarConfig(file)
@@ -58,12 +56,16 @@ async function runSidecar(file: string, changes: Changes, output: CommandOutput)
       log.error('configuration rejected, the last good one goes on', { file, problems: rejected.split('\n') })
     }
   }
-  changes.handle(reload)
   process.on('SIGHUP', () => {
     sidecar.reopenFiles()
     reload()
   })
-  const signal = await terminationSignal()
+  const terminated = terminationSignal()
+  // Said when signals are listened to: whoever reads it may send one at once.
+  const { url, adminUrl } = sidecar
+  log.info('ready', { version: release, url, admin: adminUrl, sts: loaded.value.sts?.issuer })
+  changes.handle(reload)
+  const signal = await terminated
   log.info('draining', { signal })
   await sidecar.close()
   log.info('stopped')

@@ -5,7 +5,7 @@ import { buildIssuers } from './build-issuers.ts'
 import type { FileReader } from './file-reader.ts'
 import type { OpenKeySets } from './key-set-file.ts'
 import type { OpenSecrets } from './secret-reference.ts'
-import type { IssuerRules, StsClient, StsConfig } from './sidecar-config.ts'
+import type { IssuerRules, StsAudience, StsClient, StsConfig } from './sidecar-config.ts'
 import type { SidecarInput } from './sidecar-schema.ts'
 import { type StsClientInput, sidecarStsSchema } from './sts-schema.ts'
 
@@ -26,9 +26,9 @@ export function buildStsClients(
           : { kind: 'private_key_jwt', jwks: keys },
       accepts: input.accepts,
       audiences: new Map(
-        Object.entries(input.audiences).map(([audience, { scope, ttl }]) => [
+        Object.entries(input.audiences).map(([audience, { scope, resource, ttl }]) => [
           audience,
-          { scope, ttlSeconds: ttl },
+          { scope, ...(resource !== undefined && { resources: [resource] }), ttlSeconds: ttl },
         ]),
       ),
     }
@@ -68,14 +68,16 @@ function ownClient(
   issuers: readonly IssuerRules[],
   routes: readonly Route[],
 ): StsClient {
-  const audiences = new Map<string, { scope: readonly string[]; ttlSeconds: number | undefined }>()
+  const audiences = new Map<string, StsAudience>()
   for (const route of routes) {
     if (route.kind === 'public') continue
     const known = audiences.get(route.audience)
     const scope = new Set([...(known?.scope ?? []), ...route.scope, ...route.optionalScope])
+    const resources = new Set([...(known?.resources ?? []), ...(route.resource ? [route.resource] : [])])
     const ttls = [known?.ttlSeconds, route.ttlSeconds].filter(ttl => ttl !== undefined)
     audiences.set(route.audience, {
       scope: [...scope].sort(),
+      ...(resources.size > 0 && { resources: [...resources].sort() }),
       ttlSeconds: ttls.length === 0 ? undefined : Math.min(...ttls),
     })
   }

@@ -105,6 +105,15 @@ export const clientId = matching('a client identifier: visible ASCII without bla
 /** An audience: one word of visible ASCII, compared byte for byte. */
 export const audience = matching('an audience: visible ASCII without blanks', /^[\x21-\x7e]{1,512}$/)
 
+/** A resource indicator (RFC 8707 §2): an absolute URI without fragment. */
+export const resource = parsedText({ title: 'an absolute URI without fragment', hidden: true }, text => {
+  if (!/^[a-z][a-z0-9+.-]*:[\x21-\x7e]+$/.test(text) || !URL.canParse(text)) return fail('')
+  const url = new URL(text)
+  if (text.includes('#')) return fail('has a fragment')
+  if (url.username !== '' || url.password !== '') return fail('has user information')
+  return url.href === text || url.href === `${text}/` ? ok(text) : fail('is not in canonical form')
+})
+
 /** A file, relative to the folder of the configuration. */
 export const filePath = matching('the path of a file', /^[^\0]{1,4096}$/)
 

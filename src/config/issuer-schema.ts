@@ -81,7 +81,7 @@ export const issuerSchema = z
     keys: keySource
       .optional()
       .describe(
-        "Where the public keys come from: one of the following. Without it, from the issuer's metadata.",
+        "Where the public keys come from: one of the following. Without it, from the issuer's metadata, whose `jwks_uri` must then be of the issuer's origin.",
       ),
     types: z
       .array(tokenTypeHeader)

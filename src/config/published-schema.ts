@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { isJsonObject } from '../base/strict-json.ts'
 import { hubSchema } from './hub-schema.ts'
 import { inputSchema, type JsonSchema } from './json-schema.ts'
 import { sidecarSchema } from './sidecar-schema.ts'
@@ -59,7 +60,5 @@ function isPicky({ type, enum: words, pattern }: JsonSchema): boolean {
 }
 
 function isEmptyObject(value: unknown): boolean {
-  return (
-    typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 0
-  )
+  return isJsonObject(value) && Object.keys(value).length === 0
 }

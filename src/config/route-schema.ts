@@ -8,6 +8,7 @@ import {
   flag,
   name,
   parsedText,
+  resource,
   routeHost,
   routePath,
   scope,
@@ -34,15 +35,6 @@ const methods = [
   'REPORT',
   'SEARCH',
 ] as const
-
-/** A resource indicator (RFC 8707 §2): an absolute URI without fragment. */
-const resource = parsedText({ title: 'an absolute URI without fragment', hidden: true }, text => {
-  if (!/^[a-z][a-z0-9+.-]*:[\x21-\x7e]+$/.test(text) || !URL.canParse(text)) return fail('')
-  const url = new URL(text)
-  if (text.includes('#')) return fail('has a fragment')
-  if (url.username !== '' || url.password !== '') return fail('has user information')
-  return url.href === text || url.href === `${text}/` ? ok(text) : fail('is not in canonical form')
-})
 
 const requestedTokenType = parsedText({ title: 'access_token, jwt, or a token type URI' }, text => {
   if (text === 'access_token') return ok<TokenTypeUri>(tokenType.accessToken)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isJsonObject } from '../base/strict-json.ts'
 
 /** What of a document is valid by itself: entries of lists that are wrong, and keys that are wrong, are undefined. */
 export type Salvaged<T> = {
@@ -7,8 +8,7 @@ export type Salvaged<T> = {
 
 /** Validates each key, and each entry of each list, by itself, so that checks across them can still be made. */
 export function salvage<S extends z.ZodObject>(schema: S, value: unknown): Salvaged<z.output<S>> {
-  const record: Readonly<Record<string, unknown>> =
-    typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {}
+  const record: Readonly<Record<string, unknown>> = isJsonObject(value) ? value : {}
   const salvaged: Record<string, unknown> = {}
   for (const [key, field] of Object.entries<z.ZodType>(schema.shape)) {
     const whole = field.safeParse(record[key])

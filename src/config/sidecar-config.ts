@@ -191,8 +191,13 @@ export interface StsClient {
   /** A subject token must carry the client's own id or one of these in `aud`: no exchange of somebody else's token. */
   readonly accepts: readonly string[]
   /** Audiences that it may ask for, each with the scopes that may be granted there. */
-  readonly audiences: ReadonlyMap<
-    string,
-    { readonly scope: readonly string[]; readonly ttlSeconds: number | undefined }
-  >
+  readonly audiences: ReadonlyMap<string, StsAudience>
+}
+
+/** What a client may have at one audience. */
+export interface StsAudience {
+  readonly scope: readonly string[]
+  /** Resource indicators (RFC 8707) that mean the same target when they are sent along with the audience. */
+  readonly resources?: readonly string[]
+  readonly ttlSeconds: number | undefined
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { audience, clientId, durationSeconds, filePath, scope, wholeNumber } from './fields.ts'
+import { audience, clientId, durationSeconds, filePath, resource, scope, wholeNumber } from './fields.ts'
 import { refuseRepeats, requireOneOf } from './issue-detail.ts'
 import { issuerList, issuerUrl, publicKeySet } from './issuer-schema.ts'
 import { secretReference } from './secret-reference.ts'
@@ -28,6 +28,9 @@ const clientSchema = z
         audience,
         z.strictObject({
           scope: scope.prefault([]).describe('Scopes that may be granted there.'),
+          resource: resource
+            .optional()
+            .describe('Resource indicator (RFC 8707) that may be sent along with the audience.'),
           ttl: durationSeconds('1s', '24h').optional().describe("Upper bound on the issued token's life."),
         }),
       )

@@ -1,4 +1,6 @@
 import { jsonString } from '../base/json-text.ts'
+import { redactTokens } from '../base/redact-tokens.ts'
+import { nestSubjects } from '../oauth/actor.ts'
 import type { TokenServiceEvent } from '../sts/token-service-event.ts'
 
 /**
@@ -20,12 +22,9 @@ export function createTokenEventWriter(issuer: string): (event: TokenServiceEven
       datacontenttype: 'application/json',
       data: describe(event),
     })
-    return line.includes('eyJ') ? line.replace(tokenShape, '[redacted]') : line
+    return redactTokens(line)
   }
 }
-
-/** A second lock: what has the shape of a JWT has no place in a record. The match holds no quote and no backslash. */
-const tokenShape = /eyJ[\w-]{8,}(?:\.[\w-]*)+/g
 
 function describe(event: TokenServiceEvent): Readonly<Record<string, unknown>> {
   return {
@@ -34,7 +33,7 @@ function describe(event: TokenServiceEvent): Readonly<Record<string, unknown>> {
     client_id: event.client,
     aud: event.audience,
     scope: event.scope,
-    act: nest(event.actors),
+    act: nestSubjects(event.actors),
     jti: event.tokenId,
     exp: event.expiresAt,
     error: event.error,
@@ -43,11 +42,6 @@ function describe(event: TokenServiceEvent): Readonly<Record<string, unknown>> {
       subject_token: { iss: event.issuer, sub: event.subject, fingerprint: event.subjectFingerprint },
     }),
   }
-}
-
-/** Nested as in the claim (RFC 8693 §4.1): the current actor is outermost. */
-function nest([subject, ...prior]: readonly string[]): Readonly<Record<string, unknown>> | undefined {
-  return subject === undefined ? undefined : { sub: subject, act: nest(prior) }
 }
 
 /** JSON in printable ASCII, which the strings need a writer of their own for; undefined members are left out. */

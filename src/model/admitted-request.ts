@@ -15,6 +15,8 @@ export interface AdmittedRequest<R extends Route = Route> {
   readonly path: string
   /** Host and optional port as received, validated. */
   readonly authority: string
+  /** The host that the route was found by: lower case, without port and trailing dot. */
+  readonly host: string
   /** The one value of the `Authorization` field, if there was one. It is not among {@link headers}. */
   readonly authorization: string | undefined
   /** End-to-end header fields that may be forwarded: name, value, name, value, … in the order received. */

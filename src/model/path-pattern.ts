@@ -98,32 +98,3 @@ function rank(pattern: PathPattern, index: number): number {
   if (segment !== undefined) return segment.kind === 'literal' ? 3 : 2
   return pattern.rest ? 0 : 1
 }
-
-/** Whether some path belongs to both patterns. */
-export function overlapsPattern(a: PathPattern, b: PathPattern): boolean {
-  const [short, long] = a.segments.length <= b.segments.length ? [a, b] : [b, a]
-  if (short.segments.length < long.segments.length && !short.rest) return false
-  return short.segments.every((segment, index) => {
-    const other = long.segments[index]
-    if (other === undefined) return true
-    if (segment.kind === 'literal' && other.kind === 'literal') return segment.text === other.text
-    return !isEmpty(segment) && !isEmpty(other)
-  })
-}
-
-/** Whether every path of `inner` belongs to `outer`. */
-export function coversPattern(outer: PathPattern, inner: PathPattern): boolean {
-  if (outer.segments.length > inner.segments.length) return false
-  if (!outer.rest && (inner.rest || inner.segments.length > outer.segments.length)) return false
-  return outer.segments.every((segment, index) => {
-    const other = inner.segments[index]
-    if (other === undefined) return false
-    if (segment.kind === 'parameter') return !isEmpty(other)
-    return other.kind === 'literal' && other.text === segment.text
-  })
-}
-
-/** The empty literal that a trailing slash leaves; no parameter matches it. */
-function isEmpty(segment: PathSegment): boolean {
-  return segment.kind === 'literal' && segment.text === ''
-}

@@ -76,10 +76,9 @@ export interface Refusal {
   readonly allow?: readonly string[]
   /** Seconds for `Retry-After`, where the other side named them. */
   readonly retryAfterSeconds?: number
-  readonly cause?: unknown
 }
 
 /** Shorthand for the refusals that carry nothing but a detail. */
-export function refusal(code: RefusalCode, detail: string, cause?: unknown): Refusal {
-  return cause === undefined ? { code, detail } : { code, detail, cause }
+export function refusal(code: RefusalCode, detail: string): Refusal {
+  return { code, detail }
 }

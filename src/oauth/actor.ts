@@ -1,3 +1,5 @@
+import { isJsonObject } from '../base/strict-json.ts'
+
 /**
  * Who acts for the subject: the `act` claim (RFC 8693 §4.1). The outermost actor is the current one and the only one
  * that authorisation may look at; the nested ones are the history, for the audit trail.
@@ -17,6 +19,20 @@ export function actorSubjects(actor: Actor | undefined): string[] {
   return subjects
 }
 
+/** An `act` claim as it names a chain in a record: nothing but subjects. */
+export interface NestedSubjects {
+  readonly sub: string
+  readonly act?: NestedSubjects
+}
+
+/** Nests subjects, current actor first, as in the claim, where the current actor is outermost. Undefined for none. */
+export function nestSubjects(subjects: readonly string[]): NestedSubjects | undefined {
+  return subjects.reduceRight<NestedSubjects | undefined>(
+    (prior, sub) => (prior === undefined ? { sub } : { sub, act: prior }),
+    undefined,
+  )
+}
+
 /** How many actors the chain holds. */
 export function actorDepth(actor: Actor | undefined): number {
   return actorSubjects(actor).length
@@ -27,7 +43,7 @@ export function actorDepth(actor: Actor | undefined): number {
  * callers must then refuse the token, never go on without the actor.
  */
 export function parseActor(claim: unknown, maxDepth: number): Actor | undefined {
-  if (maxDepth < 1 || !isRecord(claim)) return undefined
+  if (maxDepth < 1 || !isJsonObject(claim)) return undefined
   const { sub, iss, client_id: clientId, act } = claim
   if (typeof sub !== 'string' || sub === '') return undefined
   if (iss !== undefined && typeof iss !== 'string') return undefined
@@ -40,8 +56,4 @@ export function parseActor(claim: unknown, maxDepth: number): Actor | undefined 
     ...(clientId !== undefined && { clientId }),
     ...(prior !== undefined && { actor: prior }),
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

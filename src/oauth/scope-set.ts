@@ -40,11 +40,6 @@ export function intersectScope(a: ScopeSet, b: ScopeSet): ScopeSet {
   return scopeSet(a.filter(token => b.includes(token)))
 }
 
-/** What either set holds. */
-export function uniteScope(a: ScopeSet, b: ScopeSet): ScopeSet {
-  return scopeSet([...a, ...b])
-}
-
 /** Whether every token of `inner` is in `outer`. */
 export function isScopeWithin(inner: ScopeSet, outer: ScopeSet): boolean {
   return inner.every(token => outer.includes(token))

@@ -1,16 +1,14 @@
 import { Environment } from '@marcbachmann/cel-js'
 import { fail, ok, type Result } from '../base/result.ts'
-import type { PolicyFacts } from './facts.ts'
+import type { FactsRead, PolicyFacts } from './facts.ts'
 
 /** A compiled CEL expression. */
-export interface Expression {
+export interface Expression extends FactsRead {
   /**
    * Whether the facts make the expression true. Anything but `true` is no, and so is an error, such as a claim that
    * the token does not have: what a condition cannot find out, it does not permit.
    */
   holds(facts: PolicyFacts): boolean
-  /** Whether the expression looks at `request`; if not, its answer depends on the token alone. */
-  readonly readsRequest: boolean
 }
 
 const environment = new Environment({
@@ -39,6 +37,8 @@ export function compileExpression(source: string): Result<Expression, string> {
         }
       },
       readsRequest: /\brequest\b/.test(source),
+      // Any other way to use the request, such as by a computed name or as a whole, could reach them.
+      readsHeaders: /\brequest\b(?!\.(?:method|path|host)\b)/.test(source),
     })
   } catch (error) {
     return fail(firstLine(error))

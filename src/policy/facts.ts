@@ -16,10 +16,19 @@ export interface PolicyFacts extends Record<string, unknown> {
   readonly token: Readonly<Record<string, unknown>>
   /**
    * `{ method, path, host, headers }`. The path is decoded, so that `%61dmin` is `admin` as it is to the upstream; what
-   * would change the path's structure when decoded was refused before. Header names are lower case, repeated fields
-   * joined by a comma.
+   * would change the path's structure when decoded was refused before. The host is the one that routes are matched by:
+   * lower case, without port and trailing dot. Header names are lower case, repeated fields joined by a comma; the
+   * headers are there only for an expression that can reach them.
    */
   readonly request: Readonly<Record<string, unknown>>
+}
+
+/** Which facts an expression looks at; no others need to be put together. */
+export interface FactsRead {
+  /** Whether it looks at `request`; if not, its answer depends on the token alone. */
+  readonly readsRequest: boolean
+  /** Whether it can reach `request.headers`. */
+  readonly readsHeaders: boolean
 }
 
 type TokenFacts = Omit<PolicyFacts, 'request'>
@@ -28,13 +37,13 @@ const remembered = new WeakMap<VerifiedToken, TokenFacts>()
 const noRequest = Object.freeze({})
 
 /** Facts for one request. What the token alone says is put together once for each token. */
-export function policyFacts(token: VerifiedToken, request: AdmittedRequest | undefined): PolicyFacts {
+export function policyFacts(token: VerifiedToken, request: AdmittedRequest, reads: FactsRead): PolicyFacts {
   let facts = remembered.get(token)
   if (facts === undefined) {
     facts = tokenFacts(token)
     remembered.set(token, facts)
   }
-  return { ...facts, request: request === undefined ? noRequest : requestFacts(request) } as PolicyFacts
+  return { ...facts, request: reads.readsRequest ? requestFacts(request, reads) : noRequest } as PolicyFacts
 }
 
 function tokenFacts(token: VerifiedToken): TokenFacts {
@@ -47,13 +56,25 @@ function tokenFacts(token: VerifiedToken): TokenFacts {
   }
 }
 
-function requestFacts(request: AdmittedRequest): Readonly<Record<string, unknown>> {
+function requestFacts(
+  request: AdmittedRequest,
+  { readsHeaders }: FactsRead,
+): Readonly<Record<string, unknown>> {
+  return {
+    method: request.method,
+    path: decodeURIComponent(request.path),
+    host: request.host,
+    ...(readsHeaders && { headers: headerFacts(request.headers) }),
+  }
+}
+
+function headerFacts(fields: readonly string[]): Readonly<Record<string, string>> {
   const headers: Record<string, string> = Object.create(null)
-  for (let index = 0; index < request.headers.length; index += 2) {
-    const name = (request.headers[index] as string).toLowerCase()
-    const value = request.headers[index + 1] as string
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = (fields[index] as string).toLowerCase()
+    const value = fields[index + 1] as string
     const before = headers[name]
     headers[name] = before === undefined ? value : `${before}, ${value}`
   }
-  return { method: request.method, path: decodeURIComponent(request.path), host: request.authority, headers }
+  return headers
 }

@@ -31,7 +31,7 @@ export function createRouteRules(routes: readonly Route[]): PolicyEngine {
         return { effect: 'deny', rule: `${id}#clients`, reason: 'the client is not among those allowed' }
       }
       const { allow } = rules
-      if (allow !== undefined && !allow.holds(policyFacts(token, allow.readsRequest ? request : undefined))) {
+      if (allow !== undefined && !allow.holds(policyFacts(token, request, allow))) {
         return { effect: 'deny', rule: `${id}#allow`, reason: 'the allow expression is not true' }
       }
       return rules.permit

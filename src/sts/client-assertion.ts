@@ -6,7 +6,7 @@ import { findKey } from '../tokens/key-index.ts'
 import { verifySignature } from '../tokens/verify-signature.ts'
 import { readClientKeys } from './client-keys.ts'
 import { type ReplayStore, ReplayStoreError } from './replay-store.ts'
-import { type TokenError, tokenError } from './token-error.ts'
+import { refuseClient, type TokenError, tokenError } from './token-error.ts'
 
 /** A client assertion (RFC 7523 §2.2) that is well formed; nothing in it is proven yet. */
 export interface ClientAssertion {
@@ -45,19 +45,19 @@ export function createAssertionCheck(options: {
   return async ({ clientId, jws }, now) => {
     const client = options.clients.get(clientId)
     const keys = keysOf.get(clientId)
-    if (client === undefined || keys === undefined) return refused('no client that uses private_key_jwt')
+    if (client === undefined || keys === undefined) return refuseClient('no client that uses private_key_jwt')
     const key = findKey(keys, jws.header.algorithm, jws.header.keyId)
-    if (!key.ok) return refused(`assertion: its key is ${key.error}`)
-    if (!verifySignature(jws, key.value)) return refused('assertion: bad signature')
+    if (!key.ok) return refuseClient(`assertion: its key is ${key.error}`)
+    if (!verifySignature(jws, key.value)) return refuseClient('assertion: bad signature')
     const checked = checkClaims(jws, options.issuer, now)
-    if (!checked.ok) return refused(`assertion: ${checked.error}`)
+    if (!checked.ok) return refuseClient(`assertion: ${checked.error}`)
     const { tokenId, expiresAt } = checked.value
     try {
       const isFirst = await options.replay.use(
         JSON.stringify(['client-assertion', options.issuer, clientId, tokenId]),
         expiresAt + leewaySeconds,
       )
-      return isFirst ? ok(client) : refused('assertion: jti was used before')
+      return isFirst ? ok(client) : refuseClient('assertion: jti was used before')
     } catch (cause) {
       if (!(cause instanceof ReplayStoreError)) throw cause
       return fail(tokenError('temporarily_unavailable', 'try again', cause.message))
@@ -88,8 +88,4 @@ function checkClaims(
 
 function isTime(value: unknown): value is EpochSeconds {
   return typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER
-}
-
-function refused(detail: string): Result<never, TokenError> {
-  return fail(tokenError('invalid_client', 'client authentication failed', detail))
 }

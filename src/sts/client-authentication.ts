@@ -6,7 +6,7 @@ import { type PresentedCredentials, readClientCredentials } from './client-crede
 import { createSecretCheck } from './client-secrets.ts'
 import { createFailureThrottle, type FailureThrottleLimits } from './failure-throttle.ts'
 import type { ReplayStore } from './replay-store.ts'
-import { type TokenError, tokenError } from './token-error.ts'
+import { refuseClient, type TokenError, tokenError } from './token-error.ts'
 import type { TokenForm } from './token-form.ts'
 
 /** What authentication looks at in a token request. */
@@ -60,10 +60,10 @@ export function createClientAuthentication(options: {
     if (retryAfterSeconds !== undefined) return fail({ error: throttled(retryAfterSeconds), claimedClient })
 
     const check = async (): Promise<Result<StsClient, TokenError>> => {
-      if (!claim.ok) return refused(claim.error)
+      if (!claim.ok) return refuseClient(claim.error)
       if ('jws' in claim.value) return checkAssertion(claim.value, now)
       const isRight = isSecretOf(client, claim.value.secret)
-      return isRight && client !== undefined ? ok(client) : refused('unknown client or wrong secret')
+      return isRight && client !== undefined ? ok(client) : refuseClient('unknown client or wrong secret')
     }
     const checked = await check()
     if (checked.ok) return checked
@@ -83,10 +83,6 @@ function readClaim(presented: PresentedCredentials): Result<Claim, string> {
     return fail('client_id is not the sub of the assertion')
   }
   return assertion
-}
-
-function refused(detail: string): Result<never, TokenError> {
-  return fail(tokenError('invalid_client', 'client authentication failed', detail))
 }
 
 function throttled(retryAfterSeconds: number): TokenError {

@@ -1,6 +1,6 @@
 import { fail, ok, type Result } from '../base/result.ts'
 import { jwtBearerClientAssertion } from '../oauth/grant-type.ts'
-import { type TokenError, tokenError } from './token-error.ts'
+import { refuseClient, type TokenError, tokenError } from './token-error.ts'
 import { decodeFormText, type TokenForm } from './token-form.ts'
 
 /** What a request brings to authenticate its client: exactly one method (RFC 6749 §2.3). */
@@ -29,10 +29,10 @@ export function readClientCredentials(
   if (methods.length > 1) return malformed('more than one method of client authentication')
   if (authorization[0] !== undefined) return readBasic(authorization[0], clientId)
   if (assertion !== undefined) {
-    if (assertionType !== jwtBearerClientAssertion) return refused('unsupported client_assertion_type')
+    if (assertionType !== jwtBearerClientAssertion) return refuseClient('unsupported client_assertion_type')
     return ok({ kind: 'assertion', clientId, assertion })
   }
-  if (secret === undefined) return refused('no client authentication')
+  if (secret === undefined) return refuseClient('no client authentication')
   if (clientId === undefined) return malformed('client_secret without client_id')
   return ok({ kind: 'secret', clientId, secret })
 }
@@ -40,23 +40,20 @@ export function readClientCredentials(
 /** RFC 6749 §2.3.1: id and secret are form-encoded before they are joined and base64-encoded (RFC 7617 §2). */
 function readBasic(field: string, clientId: string | undefined): Result<PresentedCredentials, TokenError> {
   const encoded = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(field)?.[1]
-  if (encoded === undefined) return refused('the Authorization field holds no Basic credentials')
+  if (encoded === undefined) return refuseClient('the Authorization field holds no Basic credentials')
   const bytes = Buffer.from(encoded, 'base64')
-  if (bytes.toString('base64') !== encoded) return refused('the Basic credentials are not canonical base64')
+  if (bytes.toString('base64') !== encoded)
+    return refuseClient('the Basic credentials are not canonical base64')
   const text = bytes.toString('latin1')
   const colon = text.indexOf(':')
-  if (colon < 0) return refused('the Basic credentials hold no colon')
+  if (colon < 0) return refuseClient('the Basic credentials hold no colon')
   const id = decodeFormText(text.slice(0, colon))
   const secret = decodeFormText(text.slice(colon + 1))
-  if (!id || !secret) return refused('the Basic credentials are empty or not form-encoded')
+  if (!id || !secret) return refuseClient('the Basic credentials are empty or not form-encoded')
   if (clientId !== undefined && clientId !== id) return malformed('two different client ids')
   return ok({ kind: 'secret', clientId: id, secret })
 }
 
 function malformed(description: string): Result<never, TokenError> {
   return fail(tokenError('invalid_request', description))
-}
-
-function refused(detail: string): Result<never, TokenError> {
-  return fail(tokenError('invalid_client', 'client authentication failed', detail))
 }

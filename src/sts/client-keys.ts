@@ -1,8 +1,6 @@
 import type { StsClient } from '../config/sidecar-config.ts'
-import { type KeyIndex, readKeyIndex } from '../tokens/key-index.ts'
-import { isSignatureAlgorithm, signatureAlgorithms } from '../tokens/signature-algorithm.ts'
-
-const rules = { algorithms: Object.keys(signatureAlgorithms).filter(isSignatureAlgorithm), maxKeys: 20 }
+import { readClientKeySet } from '../tokens/client-key-set.ts'
+import type { KeyIndex } from '../tokens/key-index.ts'
 
 /**
  * The public keys of every client that authenticates with `private_key_jwt`, by client id.
@@ -13,11 +11,8 @@ export function readClientKeys(clients: Iterable<StsClient>): ReadonlyMap<string
   const keys = new Map<string, KeyIndex>()
   for (const { id, authentication } of clients) {
     if (authentication.kind !== 'private_key_jwt') continue
-    const index = readKeyIndex(authentication.jwks, rules)
-    const trouble = index.ok ? index.value.ignored : [index.error]
-    if (!index.ok || trouble.length > 0) {
-      throw new Error(`client ${JSON.stringify(id)}: keys not usable: ${trouble.join('; ')}`)
-    }
+    const index = readClientKeySet(authentication.jwks)
+    if (!index.ok) throw new Error(`client ${JSON.stringify(id)}: keys not usable: ${index.error}`)
     keys.set(id, index.value)
   }
   return keys

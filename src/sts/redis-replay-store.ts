@@ -1,11 +1,12 @@
 import { Redis } from 'ioredis'
 import type { Clock } from '../base/clock.ts'
 import { sha256Base64Url } from '../base/digest.ts'
+import { redisOptions } from '../base/redis-options.ts'
 import type { Secret } from '../base/secret.ts'
 import { type ReplayStore, ReplayStoreError } from './replay-store.ts'
 
 export interface RedisReplayStoreOptions {
-  /** `redis:` or `rediss:` URL. */
+  /** `redis:` or `rediss:`, with user, password and database number where needed. */
   readonly url: Secret
   /** Prefix of every key. */
   readonly prefix: string
@@ -18,14 +19,14 @@ export interface RedisReplayStoreOptions {
  * slow, read-only or full is the same: the store cannot know, and rejects.
  *
  * Redis replicates asynchronously: a key that was written just before a failover can be forgotten with its primary.
+ *
+ * @throws TypeError for a URL that is not one of Redis; the message does not quote it
  */
 export function createRedisReplayStore(options: RedisReplayStoreOptions, clock: Clock): ReplayStore {
-  const redis = new Redis(options.url.expose(), {
+  const redis = new Redis({
+    ...redisOptions(options.url),
     connectTimeout: options.timeoutMs,
     commandTimeout: options.timeoutMs,
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
     retryStrategy: attempt => Math.min(attempt * 100, 2_000),
   })
   // Without a listener an error event would end the process. Each call meets the trouble by itself.

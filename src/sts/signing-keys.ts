@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { sha256Base64Url } from '../base/digest.ts'
+import { isJsonObject } from '../base/strict-json.ts'
 
 /** One ES256 key pair. The public half is a JWK as it is published. */
 export interface SigningKey {
@@ -60,12 +61,12 @@ function readKeyList(text: string): readonly unknown[] {
     // Nothing of the parser's message: it quotes the text, and the text holds private keys.
     throw new Error('it is not JSON')
   }
-  if (!isRecord(set) || !Array.isArray(set['keys'])) throw new Error('it is not a JWK set')
+  if (!isJsonObject(set) || !Array.isArray(set['keys'])) throw new Error('it is not a JWK set')
   return set['keys']
 }
 
 function readSigningKey(jwk: unknown, name: string): SigningKey {
-  if (!isRecord(jwk)) throw new Error(`${name} is not an object`)
+  if (!isJsonObject(jwk)) throw new Error(`${name} is not an object`)
   const { kty, crv, x, y, d, alg, use, kid } = jwk
   if (kty !== 'EC' || crv !== 'P-256') throw new Error(`${name} is not a P-256 key`)
   if (typeof x !== 'string' || typeof y !== 'string' || typeof d !== 'string') {
@@ -99,8 +100,4 @@ function signingKey(privateKey: KeyObject): SigningKey {
     privateKey,
     publicJwk: Object.freeze({ kty: 'EC', crv: 'P-256', x, y, alg: 'ES256', use: 'sig', kid }),
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

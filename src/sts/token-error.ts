@@ -1,3 +1,5 @@
+import { fail, type Result } from '../base/result.ts'
+
 /** Error codes of the token endpoint: RFC 6749 §5.2, RFC 8707 §2, and one for what passes by itself. */
 export type TokenErrorCode =
   | 'invalid_request'
@@ -39,6 +41,11 @@ export function tokenError(
   detail: string = description,
 ): TokenError {
   return { code, description, detail }
+}
+
+/** Refuses a client. It only learns that its authentication failed; `detail` says why, for the record. */
+export function refuseClient(detail: string): Result<never, TokenError> {
+  return fail(tokenError('invalid_client', 'client authentication failed', detail))
 }
 
 /** The HTTP status of an error. */

@@ -54,8 +54,10 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
   const clients = new Map(config.clients.map(client => [client.id, client]))
   if (clients.size !== config.clients.length) throw new Error('token service: two clients have one id')
   const signer = deps.signer ?? openSigner(config.keys)
-  const subjects = createSubjectVerifier(config, signer, deps)
   const { issuer, maxTtlSeconds, maxActorDepth } = config
+  // Before anything is opened: the clients' keys may be unusable.
+  const authenticate = createClientAuthentication({ issuer, clients, replay: deps.replay })
+  const subjects = createSubjectVerifier(config, signer, deps)
   const grants = [
     createTokenExchangeGrant({
       issuer,
@@ -67,7 +69,7 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
   ]
   const answerToken = createTokenEndpoint({
     issuer,
-    authenticate: createClientAuthentication({ issuer, clients, replay: deps.replay }),
+    authenticate,
     grants,
     signer,
     log: deps.log,

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises'
-import { type CryptoKey, importJWK, type JWK } from 'jose'
+import type { CryptoKey, JWK } from 'jose'
 import { fail, ok, type Result } from '../base/result.ts'
 import { isJsonObject, parseStrictJson } from '../base/strict-json.ts'
 import type { SignatureAlgorithm } from '../config/sidecar-config.ts'
@@ -64,6 +64,8 @@ async function importKey(content: Buffer): Promise<Result<ClientKey, string>> {
   if (kid !== undefined && !isKeyId(kid)) return fail('kid is not a string of 1 to 256 characters')
   if (use !== undefined && use !== 'sig') return fail('the key is not meant for signatures')
   try {
+    // Loaded on first use: a sidecar that authenticates with a secret starts without it.
+    const { importJWK } = await import('jose')
     const privateKey = await importJWK({ ...jwk } as JWK, alg)
     if (privateKey instanceof Uint8Array) return fail('the key is not a private key')
     return ok({ algorithm: alg, keyId: kid, privateKey })

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { SignJWT } from 'jose'
 import type { Clock } from '../base/clock.ts'
 import type { ClientCredentials } from '../config/sidecar-config.ts'
 import { jwtBearerClientAssertion } from '../oauth/grant-type.ts'
@@ -35,6 +34,7 @@ async function signAssertion(
   audience: string,
   clock: Clock,
 ): Promise<string> {
+  const { SignJWT } = await import('jose')
   const issuedAt = Math.floor(clock.now())
   const assertion = new SignJWT({
     iss: clientId,

@@ -7,7 +7,7 @@ import { isAcceptableTransport } from '../base/transport.ts'
 import type { IssuerRules } from '../config/sidecar-config.ts'
 import { findKey, type KeyIndex, readKeyIndex } from './key-index.ts'
 import type { KeyFailure, KeySet, KeySetOptions } from './key-set.ts'
-import { fetchServerMetadata } from './server-metadata.ts'
+import { fetchServerMetadata, readKeyLocation } from './server-metadata.ts'
 import type { UsableKey } from './verify-signature.ts'
 
 const firstRetryMs = 1000
@@ -147,12 +147,11 @@ export class RemoteKeys implements KeySet {
     if (keys.kind === 'jwks_uri') {
       return isAcceptableTransport(keys.uri, plaintext) ? ok(keys.uri) : fail('jwks_uri is not https')
     }
-    const metadata = await fetchServerMetadata(issuer, {
+    return fetchServerMetadata(issuer, readKeyLocation, {
       client: this.#client,
       plaintext,
       timeoutMs: this.#options.timeoutMs,
       signal: this.#closing.signal,
     })
-    return metadata.ok ? ok(metadata.value.jwksUri) : metadata
   }
 }

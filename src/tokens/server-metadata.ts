@@ -2,19 +2,17 @@ import { type HttpClient, HttpClientError } from '../base/http-client.ts'
 import { fail, ok, type Result } from '../base/result.ts'
 import { type JsonObject, parseStrictJsonObject } from '../base/strict-json.ts'
 import { isAcceptableTransport } from '../base/transport.ts'
+import type { TokenServer } from './client-authentication.ts'
 
-/** What an authorization server says about itself (RFC 8414 §2), as far as Hopgate uses it. */
-export interface ServerMetadata {
-  readonly issuer: string
-  readonly tokenEndpoint: URL
-  readonly jwksUri: URL
-  readonly introspectionEndpoint: URL | undefined
-  readonly revocationEndpoint: URL | undefined
-  /** `client_secret_basic` when the server names none, as RFC 8414 §2 has it. */
-  readonly tokenEndpointAuthMethods: readonly string[]
-  readonly tokenEndpointAuthSigningAlgorithms: readonly string[] | undefined
-  readonly grantTypes: readonly string[] | undefined
-}
+/**
+ * Takes from a metadata document (RFC 8414 §2) what its caller uses, and looks at nothing else of it: servers publish
+ * endpoints of other origins that are nobody's business here. The issuer was found to be the right one before.
+ */
+export type MetadataReader<T> = (
+  document: JsonObject,
+  issuer: string,
+  plaintext: boolean,
+) => Result<T, string>
 
 export interface MetadataRequest {
   readonly client: HttpClient
@@ -29,15 +27,15 @@ const maxBytes = 512 * 1024
 
 /**
  * Fetches the metadata of an issuer: at the address of RFC 8414 §3.1, then at the one of OpenID Connect Discovery §4.
- * The document must name the very same issuer, and every endpoint that Hopgate uses must be of the issuer's origin: a
- * document that sends keys or credentials elsewhere is refused. Redirects are not followed.
+ * The document must name the very same issuer, and have what the reader takes from it. Redirects are not followed.
  *
  * @returns the error names the address and the reason, for the log
  */
-export async function fetchServerMetadata(
+export async function fetchServerMetadata<T>(
   issuer: string,
+  read: MetadataReader<T>,
   request: MetadataRequest,
-): Promise<Result<ServerMetadata, string>> {
+): Promise<Result<T, string>> {
   const addresses = metadataAddresses(issuer, request.plaintext)
   if (!addresses.ok) return addresses
   const deadlineMs = performance.now() + request.timeoutMs
@@ -45,45 +43,29 @@ export async function fetchServerMetadata(
   for (const address of addresses.value) {
     const remainingMs = Math.ceil(deadlineMs - performance.now())
     if (remainingMs <= 0) break
-    const metadata = await fetchFrom(address, issuer, { ...request, timeoutMs: remainingMs })
+    const metadata = await fetchFrom(address, issuer, read, { ...request, timeoutMs: remainingMs })
     if (metadata.ok) return metadata
     reasons.push(`${address.href}: ${metadata.error}`)
   }
   return fail(reasons.join('; '))
 }
 
+/** Where an issuer's keys are. They are believed only at the issuer's own origin, unless the configuration names it. */
+export const readKeyLocation: MetadataReader<URL> = (document, issuer, plaintext) => {
+  const uri = readEndpoint(document, 'jwks_uri', issuer, plaintext)
+  if (uri.ok || uri.error !== 'foreign') return describe('jwks_uri', uri)
+  return fail("jwks_uri is not of the issuer's origin; if it is right, configure keys: { jwks_uri: … }")
+}
+
 /**
- * Reads a metadata document.
- *
- * @param issuer the identifier that the document was asked for
+ * The server that a token request can go to. Subject token and credentials are sent to the issuer's own origin only,
+ * and only when its keys can be found too, as the issued token is checked with them.
  */
-export function readServerMetadata(
-  body: string,
-  issuer: string,
-  plaintext: boolean,
-): Result<ServerMetadata, string> {
-  const document = parseStrictJsonObject(body)
-  if (document === undefined) return fail('the answer is not a strict JSON object')
-  if (document.issuer !== issuer) return fail('the document is of another issuer')
-  const endpoints = readEndpoints(document, new URL(issuer).origin, plaintext)
-  if (!endpoints.ok) return endpoints
-  const { token_endpoint: tokenEndpoint, jwks_uri: jwksUri } = endpoints.value
-  if (tokenEndpoint === undefined) return fail('token_endpoint is missing')
-  if (jwksUri === undefined) return fail('jwks_uri is missing')
-  return ok({
-    issuer,
-    tokenEndpoint,
-    jwksUri,
-    introspectionEndpoint: endpoints.value.introspection_endpoint,
-    revocationEndpoint: endpoints.value.revocation_endpoint,
-    tokenEndpointAuthMethods: readStrings(document.token_endpoint_auth_methods_supported) ?? [
-      'client_secret_basic',
-    ],
-    tokenEndpointAuthSigningAlgorithms: readStrings(
-      document.token_endpoint_auth_signing_alg_values_supported,
-    ),
-    grantTypes: readStrings(document.grant_types_supported),
-  })
+export const readTokenServer: MetadataReader<TokenServer> = (document, issuer, plaintext) => {
+  const endpoint = readEndpoint(document, 'token_endpoint', issuer, plaintext)
+  if (!endpoint.ok) return describe('token_endpoint', endpoint)
+  const keys = readEndpoint(document, 'jwks_uri', issuer, plaintext)
+  return keys.ok ? ok({ issuer, tokenEndpoint: endpoint.value }) : describe('jwks_uri', keys)
 }
 
 /** The two addresses of an issuer's metadata. RFC 8414 inserts the well-known path, OpenID Connect appends it. */
@@ -106,11 +88,12 @@ function withPath(url: URL, path: string): URL {
   return copy
 }
 
-async function fetchFrom(
+async function fetchFrom<T>(
   address: URL,
   issuer: string,
+  read: MetadataReader<T>,
   { client, plaintext, timeoutMs, signal }: MetadataRequest,
-): Promise<Result<ServerMetadata, string>> {
+): Promise<Result<T, string>> {
   try {
     const response = await client.send({
       method: 'GET',
@@ -121,31 +104,37 @@ async function fetchFrom(
       ...(signal !== undefined && { signal }),
     })
     if (response.status !== 200) return fail(`status ${response.status}`)
-    return readServerMetadata(response.body, issuer, plaintext)
+    const document = parseStrictJsonObject(response.body)
+    if (document === undefined) return fail('the answer is not a strict JSON object')
+    if (document['issuer'] !== issuer) return fail('the document is of another issuer')
+    return read(document, issuer, plaintext)
   } catch (cause) {
     if (cause instanceof HttpClientError) return fail(cause.message)
     throw cause
   }
 }
 
-const endpointNames = ['token_endpoint', 'jwks_uri', 'introspection_endpoint', 'revocation_endpoint'] as const
+type EndpointFault = 'missing' | 'unacceptable' | 'foreign'
 
-type Endpoints = Readonly<Partial<Record<(typeof endpointNames)[number], URL>>>
-
-function readEndpoints(document: JsonObject, origin: string, plaintext: boolean): Result<Endpoints, string> {
-  const endpoints: Partial<Record<(typeof endpointNames)[number], URL>> = {}
-  for (const name of endpointNames) {
-    const value = document[name]
-    if (value === undefined) continue
-    const url = typeof value === 'string' ? URL.parse(value) : null
-    if (url === null || !isAcceptableTransport(url, plaintext))
-      return fail(`${name} is not an acceptable URL`)
-    if (url.origin !== origin) return fail(`${name} is not of the issuer's origin`)
-    endpoints[name] = url
-  }
-  return ok(endpoints)
+function readEndpoint(
+  document: JsonObject,
+  name: string,
+  issuer: string,
+  plaintext: boolean,
+): Result<URL, EndpointFault> {
+  const value = document[name]
+  if (value === undefined) return fail('missing')
+  const url = typeof value === 'string' ? URL.parse(value) : null
+  if (url === null || !isAcceptableTransport(url, plaintext)) return fail('unacceptable')
+  return url.origin === new URL(issuer).origin ? ok(url) : fail('foreign')
 }
 
-function readStrings(value: unknown): readonly string[] | undefined {
-  return Array.isArray(value) && value.every(item => typeof item === 'string') ? value : undefined
+const faults: Readonly<Record<EndpointFault, string>> = {
+  missing: 'is missing',
+  unacceptable: 'is not an acceptable URL',
+  foreign: "is not of the issuer's origin",
+}
+
+function describe<T>(name: string, read: Result<T, EndpointFault>): Result<T, string> {
+  return read.ok ? read : fail(`${name} ${faults[read.error]}`)
 }

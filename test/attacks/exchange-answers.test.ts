@@ -7,7 +7,7 @@ import type { Exchanged } from '../../src/model/issued-token.ts'
 import type { Refusal } from '../../src/model/refusal.ts'
 import { scopeSet } from '../../src/oauth/scope-set.ts'
 import { tokenType } from '../../src/oauth/token-type.ts'
-import { fetchServerMetadata } from '../../src/tokens/server-metadata.ts'
+import { fetchServerMetadata, readTokenServer } from '../../src/tokens/server-metadata.ts'
 import { permittedRequest } from '../support/exchange-request.ts'
 import { startExchangeStage, type TestExchangeStage } from '../support/exchange-stage.ts'
 import { createTestIssuer } from '../support/tokens.ts'
@@ -368,6 +368,10 @@ describe('F11 and F12 metadata', () => {
         jwks_uri: `${issuer}/jwks`,
       }),
     ],
+    [
+      'with keys elsewhere',
+      issuer => ({ issuer, token_endpoint: `${issuer}/token`, jwks_uri: 'https://evil.test/jwks' }),
+    ],
     ['that is HTML', () => '<html>'],
     ['that is too large', issuer => ({ issuer, x: 'x'.repeat(600_000) })],
   ])('sends nothing on the word of metadata %s', async (_what, document) => {
@@ -388,7 +392,7 @@ describe('F11 and F12 metadata', () => {
 
   it('refuses plain http elsewhere than on loopback before anything is sent', async () => {
     const client = createHttpClient()
-    const found = await fetchServerMetadata('http://hub.example.com', {
+    const found = await fetchServerMetadata('http://hub.example.com', readTokenServer, {
       client,
       plaintext: false,
       timeoutMs: 1000,
@@ -569,7 +573,6 @@ describe('F18 to F20 refusals', () => {
     const { refused } = await exchange()
     expect(refused?.detail).toMatch(/^[\x20-\x7e]{1,300}$/)
     expect(refused?.detail).not.toContain(jwt.slice(0, 40))
-    expect(refused?.cause).toBeUndefined()
   })
 })
 

@@ -107,6 +107,11 @@ describe('§2.1 request', () => {
       ['one audience', { audience: 'billing' }, 'billing'],
       ['one resource', { audience: undefined, resource: ledger }, ledger],
       ['both with one value', { audience: ledger, resource: ledger }, ledger],
+      [
+        'an audience and its resource',
+        { audience: 'billing', resource: 'https://billing.example.com/' },
+        'billing',
+      ],
       ['an empty resource beside an audience', { audience: 'billing', resource: '' }, 'billing'],
     ])('may be %s', async (_, form, audience) => {
       expect((await sts.exchange(form)).claims['aud']).toBe(audience)
@@ -117,6 +122,10 @@ describe('§2.1 request', () => {
       ['an empty target', { audience: '' }],
       ['two audiences', { audience: ['orders-api', 'billing'] }],
       ['an audience and another resource', { audience: 'orders-api', resource: ledger }],
+      [
+        "an audience and another's resource",
+        { audience: 'orders-api', resource: 'https://billing.example.com/' },
+      ],
       ['a resource with a fragment', { audience: undefined, resource: `${ledger}#x` }],
       ['a relative resource', { audience: undefined, resource: '/ledger' }],
       ['an audience that nobody configured', { audience: 'payroll' }],

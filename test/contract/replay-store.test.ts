@@ -133,3 +133,8 @@ describe('the replay store in Redis', () => {
     await store.close()
   })
 })
+
+it('takes no options of the client library from the address of Redis', () => {
+  const url = new Secret(`${redis.url}?enableOfflineQueue=true`)
+  expect(() => createRedisReplayStore({ url, prefix: 'x:', timeoutMs: 500 }, systemClock)).toThrow(TypeError)
+})

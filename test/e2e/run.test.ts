@@ -122,6 +122,29 @@ describe('hopgate run', () => {
     )
   })
 
+  it('keeps the last good configuration when the next one cannot be assembled', async () => {
+    const { url, admin } = await start(yaml())
+    const keys = join(folder, 'missing', 'keys.json')
+    writeFileSync(file, yaml().replace('sts: { ', `sts: { keys: ${keys}, `))
+    const line = await running?.logged('configuration rejected, the last good one goes on')
+    expect(line?.['problems']).toEqual([expect.stringContaining(keys)])
+    expect(await ask(url)).toBe(200)
+    const metrics = await (await fetch(`${admin}/metrics`)).text()
+    expect(metrics).toMatch(/hopgate_config_reloads_total\{outcome="rejected"\} 1/)
+  })
+
+  it('goes on when nobody reads its log any more', async () => {
+    const { url } = await start(yaml())
+    running?.stopReading()
+    for (let count = 0; count < 3; count++) {
+      running?.signal('SIGHUP')
+      await new Promise(resolve => setTimeout(resolve, 50))
+    }
+    expect(await ask(url)).toBe(200)
+    running?.signal('SIGTERM')
+    expect(await running?.exit()).toBe(0)
+  })
+
   it('loses no request under way when it is told to stop, flushes its audit trail, and exits 0', async () => {
     const { url } = await start(yaml())
     await ask(url)

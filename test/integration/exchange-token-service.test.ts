@@ -10,6 +10,7 @@ import { TokenExchanger } from '../../src/hop/exchange/exchangers/token-exchange
 import type { VerifiedToken } from '../../src/model/verified-token.ts'
 import { scopeSet } from '../../src/oauth/scope-set.ts'
 import { permittedRequest } from '../support/exchange-request.ts'
+import { startHop } from '../support/start-hop.ts'
 import {
   billingSecret,
   createTestTokenService,
@@ -71,6 +72,12 @@ describe('the exchanger with our own token service', () => {
       expect(result.ok && result.value.expiresAt - hub.clock.now()).toBe(55)
     },
   )
+
+  it('obtains a token for an audience and the resource that belongs to it', async () => {
+    const request = { ...(await requestOf('billing')), resource: 'https://billing.example.com/' }
+    const result = await orders().exchange(request, signal())
+    expect(result).toMatchObject({ ok: true, value: { audience: 'billing' } })
+  })
 
   it('obtains a token by private_key_jwt, again and again', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'hopgate-test-'))
@@ -149,5 +156,28 @@ describe('the exchanger with our own token service', () => {
     expect(await exchanger.exchange(await requestOf('orders-api'), signal())).toMatchObject({
       error: { code: 'exchange.client_rejected' },
     })
+  })
+})
+
+describe('a route with a resource', () => {
+  it('gets a token for its audience from the token service inside', async () => {
+    const hop = await startHop({
+      routes: `
+  - { path: /orders, audience: orders-api, resource: "https://orders.example.com/" }
+  - { path: /refunds, audience: orders-api, resource: "https://refunds.example.com/" }
+`,
+    })
+    try {
+      const headers = { authorization: `Bearer ${await hop.issuer.sign()}` }
+      for (const path of ['/orders', '/refunds']) {
+        expect((await fetch(`${hop.url}${path}`, { headers })).status).toBe(200)
+        const [issued] = (await hop.upstream.request()).headerAll('authorization')
+        const claims = JSON.parse(Buffer.from(issued?.split('.')[1] ?? '', 'base64url').toString())
+        expect(claims.aud).toBe('orders-api')
+        hop.upstream.clear()
+      }
+    } finally {
+      await hop.close()
+    }
   })
 })

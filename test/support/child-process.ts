@@ -11,6 +11,8 @@ export interface RunningCommand {
   /** Resolves with the first line of standard error's log that says `message`, as an object. */
   logged(message: string, timeoutMs?: number): Promise<Readonly<Record<string, unknown>>>
   signal(name: NodeJS.Signals): void
+  /** Closes the reading end of its standard error. */
+  stopReading(): void
   /** Resolves with the exit code; a process that does not end in time is killed, and the promise rejected. */
   exit(timeoutMs?: number): Promise<number | null>
 }
@@ -49,6 +51,7 @@ export function runHopgate(
       throw new Error(`no '${message}' in:\n${stderr}`)
     },
     signal: name => child.kill(name),
+    stopReading: () => child.stderr?.destroy(),
     async exit(timeoutMs = 10_000) {
       const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
       const [code, signal] = await exited

@@ -49,6 +49,7 @@ export function anAdmittedRequest<R extends AdmittedRequest['route'] = Protected
     target: '/orders/17?x=1',
     path: '/orders/17',
     authority: 'orders.test',
+    host: 'orders.test',
     authorization: undefined,
     headers: [],
     peer: '127.0.0.1',

@@ -176,7 +176,14 @@ function testClients(reports: TestIssuer): StsClient[] {
       accepts: ['shop-web'],
       audiences: new Map([
         ['orders-api', { scope: ['orders:read', 'orders:refund'], ttlSeconds: 60 }],
-        ['billing', { scope: ['orders:read', 'billing:read'], ttlSeconds: undefined }],
+        [
+          'billing',
+          {
+            scope: ['orders:read', 'billing:read'],
+            resources: ['https://billing.example.com/'],
+            ttlSeconds: undefined,
+          },
+        ],
         ['https://api.example.com/ledger', { scope: [], ttlSeconds: undefined }],
       ]),
     },

@@ -1,7 +1,7 @@
-import { isIP } from 'node:net'
 import { Redis, type RedisOptions } from 'ioredis'
 import { channels } from '../../base/channels.ts'
 import type { Log } from '../../base/log.ts'
+import { redisOptions } from '../../base/redis-options.ts'
 import { fail, ok, type Result } from '../../base/result.ts'
 import type { Secret } from '../../base/secret.ts'
 
@@ -155,54 +155,14 @@ export class RedisConnection {
   }
 }
 
-/**
- * The client's options, spelled out from the URL: the library would also take options from its query, certificate
- * checks included.
- */
 function clientOptions(options: RedisConnectionOptions): RedisOptions & { replyMapping: 'legacy' } {
-  const url = URL.parse(options.url.expose())
-  if (url === null || url.hostname === '' || url.search !== '' || url.hash !== '') {
-    throw new TypeError('the Redis address is not a URL of the form redis://user:password@host:port/number')
-  }
-  if (url.protocol !== 'redis:' && url.protocol !== 'rediss:') {
-    throw new TypeError('the Redis address must start with redis: or rediss:')
-  }
-  const database = /^\/?(\d{0,5})$/.exec(url.pathname)?.[1]
-  if (database === undefined) throw new TypeError('the path of the Redis address must be a database number')
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
   return {
-    host,
-    port: url.port === '' ? 6379 : Number(url.port),
-    db: Number(database),
-    ...(url.username !== '' && { username: decodePart(url.username) }),
-    ...(url.password !== '' && { password: decodePart(url.password) }),
-    ...(url.protocol === 'rediss:' && {
-      tls: {
-        rejectUnauthorized: true,
-        minVersion: 'TLSv1.2',
-        ...(isIP(host) === 0 && { servername: host }),
-        ...(options.ca !== undefined && { ca: options.ca }),
-      },
-    }),
-    protocol: 2,
-    replyMapping: 'legacy',
+    ...redisOptions(options.url, options.ca),
     lazyConnect: true,
     connectTimeout: Math.max(options.timeoutMs, 1_000),
     commandTimeout: options.timeoutMs,
-    enableOfflineQueue: false,
     enableReadyCheck: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    disableClientInfo: true,
     retryStrategy: times => Math.min(50 * 2 ** Math.min(times, 6), 2_000) + Math.floor(Math.random() * 100),
-  }
-}
-
-function decodePart(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    throw new TypeError('user or password in the Redis address are not percent-encoded well')
   }
 }
 

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
-import { Pool } from 'undici'
+import Pool from 'undici/lib/dispatcher/pool.js'
 import type { Clock } from '../../base/clock.ts'
 import type { Result } from '../../base/result.ts'
 import type { AdmittedRequest } from '../../model/admitted-request.ts'
@@ -35,8 +34,6 @@ export interface ForwardOptions {
   readonly bodyTimeoutMs: number
   readonly websocketIdleMs: number
   readonly clock: Clock
-  /** Gets the caller's end of every upgraded connection while it is open; they outlive this stage. */
-  readonly tunnels: Set<Socket>
   /** Called when upstream refuses an issued token. */
   readonly onUnauthorized: (request: ExchangeRequest) => void
 }
@@ -72,28 +69,39 @@ export function createForward(options: ForwardOptions): Forward {
     headersTimeoutMs: options.headersTimeoutMs,
     idleMs: options.websocketIdleMs,
     monotonicMs,
-    open: options.tunnels,
+    bodyTimeoutMs: options.bodyTimeoutMs,
   })
 
   return {
     deliver(admitted, caller, passport) {
       const headers = outgoingHeaders(admitted, passport?.issued)
       const { received, response, tunnel } = caller
+      const realm = passport === undefined ? undefined : options.realm
+      const onUnauthorized = (): void => {
+        if (passport !== undefined) options.onUnauthorized(passport.request)
+      }
       if (tunnel !== undefined) {
         const lifeMs = passport === undefined ? Infinity : (passport.request.notAfter - clock.now()) * 1_000
-        return upgrader.forward({ admitted, received, response, tunnel, headers, lifeMs })
+        return upgrader.forward({
+          admitted,
+          received,
+          response,
+          tunnel,
+          headers,
+          lifeMs,
+          realm,
+          onUnauthorized,
+        })
       }
       if (admitted.expectsContinue) response.writeContinue()
       return new Promise(resolve => {
         const relay = new ResponseRelay({
           response,
-          realm: passport === undefined ? undefined : options.realm,
+          realm,
           bodyBytes: options.bodyBytes,
           monotonicMs,
           finish: resolve,
-          onUnauthorized: () => {
-            if (passport !== undefined) options.onUnauthorized(passport.request)
-          },
+          onUnauthorized,
         })
         pool.dispatch(
           {
@@ -107,7 +115,6 @@ export function createForward(options: ForwardOptions): Forward {
       })
     },
     async close() {
-      upgrader.close()
       await pool.close()
     },
   }

@@ -113,7 +113,9 @@ export class ResponseRelay implements Dispatcher.DispatchHandler {
 
   #relayInformation(status: number, raw: RawHeaders): void {
     // 100 was ours to send, and 101 cannot come here: no upgrade was asked for.
-    if (status === 103) this.#response.writeInformation(103, responseHeaders(raw, undefined))
+    // An HTTP/1.0 caller cannot read an interim response (RFC 9110 §15.2).
+    const isReadable = this.#response.req.httpVersion !== '1.0'
+    if (status === 103 && isReadable) this.#response.writeInformation(103, responseHeaders(raw, undefined))
   }
 
   readonly #release = (): void => {

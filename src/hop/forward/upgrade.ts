@@ -1,11 +1,13 @@
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import type { Socket } from 'node:net'
+import { pipeline } from 'node:stream'
 import { createProxyServer } from 'http-proxy-3'
 import { fail, ok, type Result } from '../../base/result.ts'
 import type { AdmittedRequest } from '../../model/admitted-request.ts'
 import type { Delivery } from '../../model/delivery.ts'
-import type { Refusal } from '../../model/refusal.ts'
+import { type Refusal, refusal } from '../../model/refusal.ts'
+import { responseHeaders } from './response-headers.ts'
 import { upstreamFailure } from './upstream-failure.ts'
 
 /** The caller's end of an upgrade. */
@@ -19,113 +21,167 @@ export interface UpgradeOptions {
   readonly upstream: URL
   readonly connectTimeoutMs: number
   readonly headersTimeoutMs: number
+  /** Between two pieces of the body, when upstream answers instead of upgrading. */
+  readonly bodyTimeoutMs: number
   readonly idleMs: number
   readonly monotonicMs: () => number
-  /** Holds the caller's end of every connection that is open. Whoever owns the set may destroy them. */
-  readonly open: Set<Socket>
 }
 
 /** One upgrade to forward. */
 export interface UpgradeRequest {
   readonly admitted: AdmittedRequest
   readonly received: IncomingMessage
+  /** Holds the caller's socket; lets go of it when the upgrade succeeds. */
   readonly response: ServerResponse
   readonly tunnel: Tunnel
   /** What upstream gets: name, value, name, value, … */
   readonly headers: readonly string[]
   /** The connection ends after this time, when the token that opened it does. */
   readonly lifeMs: number
+  /** For the challenge that replaces upstream's; undefined on a public route. */
+  readonly realm: string | undefined
+  /** Called when upstream says 401 to the issued token. */
+  readonly onUnauthorized: () => void
 }
 
-/** Forwards admitted upgrades; answers when upstream has answered. */
+/**
+ * Forwards admitted upgrades. Answers when the connection is open, when upstream's other answer has gone to the caller,
+ * or when there is none.
+ */
 export interface Upgrader {
   forward(upgrade: UpgradeRequest): Promise<Result<Delivery, Refusal>>
-  /** Lets go of what is idle. Open connections go on. */
-  close(): void
 }
 
 const longestTimerMs = 2 ** 31 - 1
 
-/** Upgrades go through http-proxy-3, which is given nothing but what was admitted. */
+/**
+ * Upgrades go through http-proxy-3, which is given nothing but what was admitted, and which only opens the connection:
+ * an answer that is no upgrade takes the way of every other response, an error that of every other refusal.
+ */
 export function createUpgrader(options: UpgradeOptions): Upgrader {
   const agent = options.upstream.protocol === 'https:' ? new HttpsAgent() : new HttpAgent()
-  const { open } = options
+  const proxy = createProxyServer({
+    target: options.upstream,
+    agent,
+    prependPath: false,
+    toProxy: true,
+    secure: true,
+    connectTimeout: options.connectTimeoutMs,
+  })
+  // Either end of an open connection broke off. Without a listener http-proxy-3 throws.
+  proxy.on('error', (_error, _received, socket) => socket?.destroy())
 
-  const join = (upgrade: UpgradeRequest, upstreamSocket: Socket): void => {
-    const { socket } = upgrade.tunnel
-    const end = (): void => {
-      socket.destroy()
-      upstreamSocket.destroy()
-    }
-    const life = setTimeout(end, Math.min(upgrade.lifeMs, longestTimerMs))
-    open.add(socket)
-    socket.setTimeout(options.idleMs, end)
-    upstreamSocket.setTimeout(options.idleMs, end)
-    socket.once('close', () => {
-      clearTimeout(life)
-      open.delete(socket)
-      upstreamSocket.destroy()
+  /** Sends the request; upstream's answer and errors are left to the listeners that are added to it. */
+  const send = ({ received, tunnel }: UpgradeRequest): ClientRequest | undefined => {
+    let outgoing: ClientRequest | undefined
+    proxy.once('proxyReqWs', request => {
+      outgoing = request
     })
+    proxy.ws(received, tunnel.socket, tunnel.head)
+    return outgoing?.removeAllListeners('response').removeAllListeners('error')
   }
 
   return {
     forward(upgrade) {
       const { admitted, received, response, tunnel } = upgrade
+      const { socket } = tunnel
       const startedMs = options.monotonicMs()
       received.url = admitted.target
       received.headers = upgradeHeaders(upgrade.headers)
-      response.detachSocket(tunnel.socket)
       return new Promise(resolve => {
-        let isSettled = false
-        const settle = (result: Result<Delivery, Refusal>): void => {
-          isSettled = true
-          resolve(result)
+        if (socket.destroyed || socket.readableEnded) {
+          resolve(fail(callerGone))
+          return
         }
-        const delivered = (status: number): Result<Delivery, Refusal> =>
-          ok({
-            status,
-            upstreamMs: options.monotonicMs() - startedMs,
-            bytesIn: 0,
-            bytesOut: 0,
-            complete: true,
-          })
-        const proxy = createProxyServer({
-          target: options.upstream,
-          agent,
-          prependPath: false,
-          toProxy: true,
-          secure: true,
-          connectTimeout: options.connectTimeoutMs,
+        const outgoing = send(upgrade)
+        if (outgoing === undefined) throw new Error('the proxy sent no request')
+        const onCallerGone = (): void => {
+          resolve(fail(callerGone))
+          outgoing.destroy()
+          socket.destroy()
+        }
+        // As for any request, a caller that ends its half before there is an answer has gone.
+        socket.once('end', onCallerGone).once('close', onCallerGone)
+        const answered = (): number => {
+          socket.removeListener('end', onCallerGone).removeListener('close', onCallerGone)
+          return options.monotonicMs() - startedMs
+        }
+        outgoing.setTimeout(options.headersTimeoutMs, () => outgoing.destroy(new UpgradeTimeout()))
+        outgoing.on('error', error => {
+          answered()
+          resolve(fail(upstreamFailure(error)))
         })
-        proxy.on('proxyReqWs', (outgoing: ClientRequest) => {
-          outgoing.setTimeout(options.headersTimeoutMs, () => outgoing.destroy(new UpgradeTimeout()))
-          outgoing.once('response', answer => settle(delivered(answer.statusCode ?? 502)))
-          outgoing.once('upgrade', (_answer, upstreamSocket) => {
-            // http-proxy-3 resets the timeouts when it joins the sockets, right after this event.
-            setImmediate(join, upgrade, upstreamSocket)
-            settle(delivered(101))
-          })
+        outgoing.once('response', answer => {
+          const upstreamMs = answered()
+          outgoing.setTimeout(options.bodyTimeoutMs)
+          socket.setTimeout(options.bodyTimeoutMs, () => socket.destroy())
+          try {
+            relayAnswer(answer, upgrade, (bytesOut, complete) => {
+              outgoing.destroy()
+              resolve(ok({ status: statusOf(answer), upstreamMs, bytesIn: 0, bytesOut, complete }))
+            })
+          } catch {
+            // Node's client reads reason phrases that its server does not write.
+            outgoing.destroy()
+            resolve(fail(refusal('upstream.malformed', 'a header section that cannot be passed on')))
+          }
         })
-        proxy.ws(received, tunnel.socket, tunnel.head, {}, error => {
-          if (isSettled) return
-          keepOpenForAnswer(tunnel.socket)
-          response.assignSocket(tunnel.socket)
-          settle(fail(upstreamFailure(error)))
+        outgoing.once('upgrade', (_answer, upstreamSocket) => {
+          const upstreamMs = answered()
+          response.detachSocket(socket)
+          join(upgrade, upstreamSocket, options.idleMs)
+          resolve(ok({ status: 101, upstreamMs, bytesIn: 0, bytesOut: 0, complete: true }))
         })
       })
     },
-    close: () => agent.destroy(),
   }
 }
+
+const callerGone = refusal('client.closed', 'the caller went away')
 
 class UpgradeTimeout extends Error {
   readonly code = 'UPSTREAM_HEADERS_TIMEOUT'
 }
 
-/** http-proxy-3 closes the caller's socket as soon as it has reported an error; the refusal has to go out first. */
-function keepOpenForAnswer(socket: Socket): void {
-  socket.destroySoon = () => {}
-  setImmediate(() => Reflect.deleteProperty(socket, 'destroySoon'))
+/** http-proxy-3 has joined the two ends; when one is gone the other one goes too, and both when their time is over. */
+function join({ tunnel: { socket }, lifeMs }: UpgradeRequest, upstreamSocket: Socket, idleMs: number): void {
+  const end = (): void => {
+    socket.destroy()
+    upstreamSocket.destroy()
+  }
+  if (socket.destroyed) {
+    end()
+    return
+  }
+  const life = setTimeout(end, Math.min(lifeMs, longestTimerMs))
+  socket.setTimeout(idleMs, end)
+  upstreamSocket.setTimeout(idleMs, end)
+  upstreamSocket.once('close', () => socket.destroySoon())
+  socket.once('close', () => {
+    clearTimeout(life)
+    upstreamSocket.destroy()
+  })
+}
+
+/** An answer other than 101, on its way to the caller with backpressure; the connection ends with it. */
+function relayAnswer(
+  answer: IncomingMessage,
+  { response, realm, onUnauthorized }: UpgradeRequest,
+  finish: (bytesOut: number, complete: boolean) => void,
+): void {
+  const status = statusOf(answer)
+  if (status === 401) onUnauthorized()
+  response.writeHead(status, answer.statusMessage ?? '', responseHeaders(answer.rawHeaders, realm))
+  let bytesOut = 0
+  answer.on('data', (chunk: Buffer) => {
+    bytesOut += chunk.length
+  })
+  // A body that breaks off takes the caller's connection with it: half an answer is not to look like a whole one.
+  pipeline(answer, response, error => finish(bytesOut, error === undefined || error === null))
+}
+
+function statusOf(answer: IncomingMessage): number {
+  return answer.statusCode ?? 502
 }
 
 /** http-proxy-3 takes an object; a repeated field becomes an array. The two upgrade fields are set anew. */

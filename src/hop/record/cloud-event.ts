@@ -1,6 +1,8 @@
 import type { EpochSeconds } from '../../base/clock.ts'
 import { asciiJson } from '../../base/json-text.ts'
+import { redactTokens } from '../../base/redact-tokens.ts'
 import type { AuditEvent, InboundFacts, OutboundFacts, StageName } from '../../model/audit-event.ts'
+import { nestSubjects } from '../../oauth/actor.ts'
 
 /**
  * Prepares the function that writes an audit event as one line: a CloudEvents 1.0 event in the JSON format's
@@ -26,7 +28,7 @@ export function createCloudEventWriter(service: string): (event: AuditEvent) => 
     const varying = `"id":"${event.id}","time":"${formatTime(event.at)}"${
       event.traceparent === undefined ? '' : `,"traceparent":${jsonText(event.traceparent)}`
     },"data":{${requestMembers(event)}${decisionMember(event.decision)}${deliveryMember(event.delivery)},"stage_us":{${stageMembers(event.stageMs)}}`
-    return `${heads[event.outcome](event.route)}${withoutTokens(varying)}${
+    return `${heads[event.outcome](event.route)}${redactTokens(varying)}${
       event.inbound === undefined ? '' : inboundMember(event.inbound)
     }${event.outbound === undefined ? '' : outboundMember(event.outbound)}}}`
   }
@@ -100,11 +102,11 @@ function inboundMember(facts: InboundFacts): string {
       sub: facts.subject,
       client_id: facts.clientId,
       scope: facts.scope,
-      act: actClaim(facts.actors),
+      act: nestSubjects(facts.actors),
       jti: facts.tokenId,
       fingerprint: facts.fingerprint,
     })
-    member = `,"inbound":${withoutTokens(text)}`
+    member = `,"inbound":${redactTokens(text)}`
     inboundMembers.set(facts, member)
   }
   return member
@@ -118,40 +120,16 @@ function outboundMember(facts: OutboundFacts): string {
     const text = asciiJson({
       aud: facts.audience,
       scope: facts.scope,
-      act: actClaim(facts.actors),
+      act: nestSubjects(facts.actors),
       exp: whole(facts.expiresAt),
       jti: facts.tokenId,
       source: facts.source,
       fingerprint: facts.fingerprint,
     })
-    member = `,"outbound":${withoutTokens(text)}`
+    member = `,"outbound":${redactTokens(text)}`
     outboundMembers.set(facts, member)
   }
   return member
-}
-
-interface ActClaim {
-  readonly sub: string
-  readonly act?: ActClaim
-}
-
-/** Nested as in the claim (RFC 8693 §4.1): the current actor is outermost. */
-function actClaim(actors: readonly string[]): ActClaim | undefined {
-  return actors.reduceRight<ActClaim | undefined>(
-    (prior, sub) => (prior === undefined ? { sub } : { sub, act: prior }),
-    undefined,
-  )
-}
-
-const tokenShape = /eyJ[\w-]{8,}(?:(?:\.|%2[Ee])[\w-]*)+/g
-
-/**
- * A second lock: what has the shape of a JWT has no place in an audit event, wherever a caller may have put it (a
- * request id, a `jti`). A match holds neither quote nor backslash, so the text stays JSON.
- */
-function withoutTokens(json: string): string {
-  // A rare letter is found ten times as fast as a text that begins with a frequent one.
-  return json.includes('J') && json.includes('eyJ') ? json.replace(tokenShape, '[redacted]') : json
 }
 
 function micros(ms: number): number {

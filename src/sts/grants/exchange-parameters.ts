@@ -16,6 +16,8 @@ export interface ExchangeParameters {
 /** The one target of a request, and what the client may have there. */
 export interface ExchangeTarget {
   readonly audience: string
+  /** What may be named as the resource beside the audience. */
+  readonly resources: ReadonlySet<string>
   readonly scope: ScopeSet
   readonly ttlSeconds: number | undefined
 }
@@ -26,8 +28,8 @@ export type ExchangeTargets = ReadonlyMap<string, ExchangeTarget>
 /** Prepares a client's audiences. Throws a TypeError when a configured scope is no scope token. */
 export function exchangeTargets(client: StsClient): ExchangeTargets {
   const targets = new Map<string, ExchangeTarget>()
-  for (const [audience, { scope, ttlSeconds }] of client.audiences) {
-    targets.set(audience, { audience, scope: scopeSet(scope), ttlSeconds })
+  for (const [audience, { scope, resources, ttlSeconds }] of client.audiences) {
+    targets.set(audience, { audience, resources: new Set(resources), scope: scopeSet(scope), ttlSeconds })
   }
   return targets
 }
@@ -59,19 +61,24 @@ export function readExchangeParameters(form: TokenForm): Result<ExchangeParamete
 
 /**
  * Finds the one audience that the request names, by `audience` or by `resource` (RFC 8707 §2), among those that the
- * client may ask for. Compared byte for byte. Two different targets in one request would give each the rights that
- * were meant for the other, so they are refused.
+ * client may ask for. Compared byte for byte. A resource that is configured for the audience beside it is that same
+ * target. Two different targets in one request would give each the rights that were meant for the other, so they are
+ * refused.
  */
 export function chooseTarget(form: TokenForm, targets: ExchangeTargets): Result<ExchangeTarget, TokenError> {
   const resources = form.all('resource')
   if (!resources.every(isResourceIndicator)) {
     return refuseTarget('resource is not an absolute URI without fragment and dot segments')
   }
-  const [target, ...more] = new Set([...form.all('audience'), ...resources])
-  if (target === undefined) return refuseTarget('audience is missing')
-  if (more.length > 0) return refuseTarget('exactly one target can be asked for')
-  const allowed = targets.get(target)
-  return allowed === undefined ? refuseTarget('the client may not ask for this target') : ok(allowed)
+  const audiences = new Set(form.all('audience'))
+  const [name, beside, ...more] = new Set([...audiences, ...resources])
+  if (name === undefined) return refuseTarget('audience is missing')
+  const target = targets.get(name)
+  const isPair = audiences.size === 1 && more.length === 0 && beside !== undefined
+  if (beside !== undefined && !(isPair && target?.resources.has(beside) === true)) {
+    return refuseTarget('exactly one target can be asked for')
+  }
+  return target === undefined ? refuseTarget('the client may not ask for this target') : ok(target)
 }
 
 function isResourceIndicator(text: string): boolean {

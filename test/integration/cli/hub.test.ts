@@ -121,6 +121,14 @@ describe('hopgate hub', () => {
     await expect.poll(() => readFile(file, 'utf8')).toContain('issued')
   })
 
+  it('ends well though nobody reads its log any more', async () => {
+    const { child, said, exit } = run(await writeConfig(await findFreePort()))
+    await said('ready')
+    child.stderr.destroy()
+    child.kill('SIGTERM')
+    expect(await exit).toEqual([0, null])
+  })
+
   it('does not start with a configuration that is wrong, and says where', async () => {
     const { exit, errors } = run(await writeConfig(await findFreePort(), 'colour: blue\n'))
     expect(await exit).toEqual([1, null])

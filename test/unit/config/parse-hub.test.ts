@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -5,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { goodHub, hubProblems, readHub } from '../../support/config-text.ts'
 
 const env = { ORDERS_SECRET: 'shh' }
-const publicKey = { kty: 'EC', crv: 'P-256', x: 'a', y: 'b' }
+const publicKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
 
 describe('a hub configuration', () => {
   it('has every default', () => {
@@ -32,6 +33,22 @@ describe('a hub configuration', () => {
     expect(Object.isFrozen(hub.sts.clients)).toBe(true)
   })
 
+  it('takes the resource of an audience, in canonical form', () => {
+    const withResource = (resource: string) => goodHub.replace('ttl: 1m', `ttl: 1m, resource: "${resource}"`)
+    const [client] = readHub(withResource('https://orders.test/v1'), env).sts.clients
+    expect(client?.audiences.get('orders-api')?.resources).toEqual(['https://orders.test/v1'])
+    for (const wrong of [
+      '/v1',
+      'https://orders.test/v1#x',
+      'https://orders.test/a/../b',
+      'https://Orders.test',
+    ]) {
+      expect(hubProblems(withResource(wrong), env).join()).toContain(
+        'expected an absolute URI without fragment',
+      )
+    }
+  })
+
   it('takes the keys of clients from the file itself or from files beside it', () => {
     const folder = mkdtempSync(join(tmpdir(), 'hopgate-hub-'))
     writeFileSync(join(folder, 'orders.jwks'), JSON.stringify({ keys: [publicKey] }))
@@ -40,6 +57,25 @@ describe('a hub configuration', () => {
       const text = goodHub.replace(/secret: .*/, `jwks: ${jwks}`)
       const [client] = readHub(`${text}redis: redis://redis\n`, {}, join(folder, 'hub.yaml')).sts.clients
       expect(client?.authentication).toEqual({ kind: 'private_key_jwt', jwks: { keys: [publicKey] } })
+    }
+  })
+
+  it('refuses keys of clients that may not verify signatures, and says where they are', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'hopgate-hub-'))
+    const file = join(folder, 'hub.yaml')
+    const short = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' })
+    const set = JSON.stringify({ keys: [publicKey, { ...short, kid: 'short' }] })
+    writeFileSync(join(folder, 'orders.jwks'), set)
+    for (const [name, value] of [
+      ['file', 'orders.jwks'],
+      ['inline', set],
+    ] as const) {
+      const text = goodHub.replace(/secret: .*/, `jwks: { ${name}: ${value} }`)
+      const [problem] = hubProblems(text, {}, file)
+      expect(problem).toContain(`:6:`)
+      expect(problem).toMatch(
+        new RegExp(`sts\\.clients\\[0\\]\\.jwks\\.${name}: found a key that is not usable \\(.*short.*1024`),
+      )
     }
   })
 
@@ -94,7 +130,7 @@ describe('a hub configuration', () => {
     ],
     [
       goodHub.replace('ttl: 1m', 'tll: 1m'),
-      'c.yaml:7:54: sts.clients[0].audiences.orders-api.tll: found an unknown key; expected one of scope, ttl; did you mean "ttl"?',
+      'c.yaml:7:54: sts.clients[0].audiences.orders-api.tll: found an unknown key; expected one of scope, resource, ttl; did you mean "ttl"?',
     ],
     [
       `${goodHub}    - { id: orders, secret: "\${ORDERS_SECRET}", audiences: {} }\n`,

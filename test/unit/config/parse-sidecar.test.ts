@@ -282,6 +282,15 @@ describe('the token service inside', () => {
     ])
   })
 
+  it('knows the resources that the routes of an audience send along', () => {
+    const { sts } = readSidecar(`${goodSidecar}  - { path: /a, audience: a, resource: "https://a.test/2" }
+  - { path: /b, audience: a, resource: "https://a.test/1" }
+  - { path: /c, audience: a }
+`)
+    expect(sts?.clients[0]?.audiences.get('a')?.resources).toEqual(['https://a.test/1', 'https://a.test/2'])
+    expect(sts?.clients[0]?.audiences.get('orders-api')).not.toHaveProperty('resources')
+  })
+
   it('takes what sts says and adds further clients', () => {
     const { sts, exchange } = readSidecar(
       `${goodSidecar}sts:

@@ -76,8 +76,11 @@ describe('a token event as a line', () => {
   })
 
   it('holds nothing that looks like a token', () => {
-    const line = write({ ...issued, tokenId: 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln' })
-    expect(line).not.toContain('eyJ')
-    expect(JSON.parse(line).data.jti).toBe('[redacted]')
+    const token = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln'
+    for (const tokenId of [token, token.replaceAll('.', '%2E'), token.replaceAll('.', '%2e')]) {
+      const line = write({ ...issued, tokenId })
+      expect(line).not.toContain('eyJ')
+      expect(JSON.parse(line).data.jti).toBe('[redacted]')
+    }
   })
 })

@@ -2,9 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   comparePatterns,
-  coversPattern,
   matchesPath,
-  overlapsPattern,
   type PathPattern,
   parsePathPattern,
 } from '../../../src/model/path-pattern.ts'
@@ -99,9 +97,6 @@ const patterns = fc
     const path = parts.map((part, index) => `/${part.replace('x', `x${index}`)}`).join('')
     return pattern(`${path}${end}` === '' ? '/' : `${path}${end}`)
   })
-const paths = fc
-  .tuple(fc.array(fc.constantFrom('a', 'b', 'c'), { maxLength: 4 }), fc.boolean())
-  .map(([parts, slash]) => `/${parts.join('/')}${slash && parts.length > 0 ? '/' : ''}`)
 
 describe('the order of patterns', () => {
   it.each([
@@ -126,53 +121,5 @@ describe('the order of patterns', () => {
         }
       }),
     )
-  })
-
-  it('never puts a pattern after one that covers it', () => {
-    fc.assert(
-      fc.property(patterns, patterns, (a, b) => {
-        if (coversPattern(b, a)) expect(comparePatterns(a, b)).toBeLessThanOrEqual(0)
-      }),
-    )
-  })
-})
-
-describe('overlapsPattern and coversPattern', () => {
-  it('agree with what paths say', () => {
-    fc.assert(
-      fc.property(patterns, patterns, paths, (a, b, path) => {
-        const inA = matchesPath(a, path)
-        const inB = matchesPath(b, path)
-        if (inA && inB) expect(overlapsPattern(a, b)).toBe(true)
-        if (coversPattern(a, b) && inB) expect(inA).toBe(true)
-        expect(overlapsPattern(a, b)).toBe(overlapsPattern(b, a))
-      }),
-      { numRuns: 2000 },
-    )
-  })
-
-  it.each([
-    ['/a', '/b', false],
-    ['/a', '/a/', false],
-    ['/{x}', '/', false],
-    ['/a/{x}', '/{y}/b', true],
-    ['/a/**', '/a', true],
-    ['/a/**', '/{x}/b/c', true],
-    ['/a/b/**', '/a', false],
-  ])('%s and %s share a path: %s', (a, b, expected) => {
-    expect(overlapsPattern(pattern(a), pattern(b))).toBe(expected)
-  })
-
-  it.each([
-    ['/**', '/a/{x}', true],
-    ['/a/**', '/a', true],
-    ['/a', '/a/**', false],
-    ['/{x}', '/a', true],
-    ['/a', '/{x}', false],
-    ['/{x}', '/', false],
-    ['/a/{x}/**', '/a/**', false],
-    ['/a/{x}', '/a/b/c', false],
-  ])('%s covers %s: %s', (outer, inner, expected) => {
-    expect(coversPattern(pattern(outer), pattern(inner))).toBe(expected)
   })
 })

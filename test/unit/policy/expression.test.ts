@@ -8,7 +8,7 @@ function holds(source: string, claims: Record<string, unknown> = {}, headers: st
   if (!expression.ok) throw new Error(expression.error)
   const actor = claims['act'] as { sub: string } | undefined
   const token = aVerifiedToken({ claims, ...(actor && { actor: { subject: actor.sub } }) })
-  return expression.value.holds(policyFacts(token, anAdmittedRequest({ headers })))
+  return expression.value.holds(policyFacts(token, anAdmittedRequest({ headers }), expression.value))
 }
 
 describe('compileExpression', () => {
@@ -59,8 +59,9 @@ describe('compileExpression', () => {
 
   it('sees the path decoded, as the upstream will', () => {
     const rule = compileExpression('request.path.startsWith("/admin")')
-    const facts = policyFacts(aVerifiedToken(), anAdmittedRequest({ path: '/%61dmin/x' }))
-    expect(rule.ok && rule.value.holds(facts)).toBe(true)
+    if (!rule.ok) throw new Error(rule.error)
+    const facts = policyFacts(aVerifiedToken(), anAdmittedRequest({ path: '/%61dmin/x' }), rule.value)
+    expect(rule.value.holds(facts)).toBe(true)
   })
 
   it('knows whether the answer depends on the request', () => {
@@ -70,5 +71,42 @@ describe('compileExpression', () => {
     }
     expect(reads('request.method == "GET"')).toBe(true)
     expect(reads('subject.id == "alice"')).toBe(false)
+  })
+
+  it('sees the host that routes are matched by, not what the caller wrote', () => {
+    const rule = compileExpression('request.host != "admin.test"')
+    if (!rule.ok) throw new Error(rule.error)
+    const request = anAdmittedRequest({ authority: 'ADMIN.test.:80', host: 'admin.test' })
+    expect(rule.value.holds(policyFacts(aVerifiedToken(), request, rule.value))).toBe(false)
+  })
+
+  it.each([
+    ['request.headers["x-a"] == "1"', true],
+    ['request["headers"]["x-a"] == "1"', true],
+    ['request["head" + "ers"]["x-a"] == "1"', true],
+    ['request.all(k, k != "x")', true],
+    ['request == subject', true],
+    ['request.method == "GET" && size(request) == 4', true],
+    ['request.method == "GET" && request.path == "/" && request.host == "a"', false],
+    ['subject.headers == "x"', false],
+  ])('knows whether %s can reach the headers', (source, expected) => {
+    const compiled = compileExpression(source)
+    expect(compiled.ok && compiled.value.readsHeaders).toBe(expected)
+  })
+
+  it('puts the headers together only for an expression that can reach them', () => {
+    const request = anAdmittedRequest({ headers: ['X-A', '1'] })
+    const facts = (source: string) => {
+      const compiled = compileExpression(source)
+      if (!compiled.ok) throw new Error(compiled.error)
+      return policyFacts(aVerifiedToken(), request, compiled.value).request
+    }
+    expect(facts('request.method == "GET"')).toEqual({
+      method: 'GET',
+      path: '/orders/17',
+      host: 'orders.test',
+    })
+    expect(facts('request["head" + "ers"]["x-a"] == "1"')).toMatchObject({ headers: { 'x-a': '1' } })
+    expect(facts('subject.id == "alice"')).toEqual({})
   })
 })

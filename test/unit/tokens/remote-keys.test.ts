@@ -234,34 +234,39 @@ describe('RemoteKeys', () => {
     expect(await plain.keys.find('ES256', 'old')).toMatchObject({ ok: true })
   })
 
-  it('finds the key set by discovery', async () => {
-    const endpoint = `${old.issuer}/certs`
+  function discover(members: Record<string, unknown>) {
+    const lines: string[] = []
     const client = createFakeHttpClient(({ url }) => {
-      if (url.href === endpoint) return publish(old)
+      if (url.pathname.endsWith('/certs')) return publish(old)
       if (!url.pathname.endsWith('openid-configuration')) return { status: 404 }
-      const document = { issuer: old.issuer, token_endpoint: `${old.issuer}/token`, jwks_uri: endpoint }
-      return { body: JSON.stringify(document) }
+      return { body: JSON.stringify({ issuer: old.issuer, jwks_uri: `${old.issuer}/certs`, ...members }) }
     })
-    const rules = rulesFor(old, { keys: { kind: 'discovery' } })
-    const keys = createIssuerKeys(rules, { client, log: silentLog })
+    const log = { ...silentLog, warn: (...line: unknown[]) => void lines.push(JSON.stringify(line)) }
+    const keys = createIssuerKeys(rulesFor(old, { keys: { kind: 'discovery' } }), { client, log })
     open.push(keys)
+    return { client, keys, lines }
+  }
+
+  it.each<[string, Record<string, unknown>]>([
+    ['with nothing but the issuer and its keys', {}],
+    [
+      'whose other endpoints are of another origin, as of Cognito',
+      {
+        token_endpoint: 'https://shop.auth.example.net/oauth2/token',
+        revocation_endpoint: 'https://shop.auth.example.net/oauth2/revoke',
+        introspection_endpoint: 'https://shop.auth.example.net/introspect',
+      },
+    ],
+  ])('finds the key set by discovery in a document %s', async (_, members) => {
+    const { client, keys } = discover(members)
     expect(await keys.find('ES256', 'old')).toMatchObject({ ok: true })
-    expect(client.addresses.at(-1)).toBe(endpoint)
+    expect(client.addresses.at(-1)).toBe(`${old.issuer}/certs`)
   })
 
-  it('takes no keys by discovery from another origin', async () => {
-    const client = createFakeHttpClient(() => {
-      const document = {
-        issuer: old.issuer,
-        token_endpoint: `${old.issuer}/token`,
-        jwks_uri: 'https://evil.example/certs',
-      }
-      return { body: JSON.stringify(document) }
-    })
-    const rules = rulesFor(old, { keys: { kind: 'discovery' } })
-    const keys = createIssuerKeys(rules, { client, log: silentLog })
-    open.push(keys)
+  it('takes no keys by discovery from another origin, and says how to allow it', async () => {
+    const { client, keys, lines } = discover({ jwks_uri: 'https://evil.example/certs' })
     expect(await keys.find('ES256', 'old')).toEqual(unavailable)
     expect(client.addresses.every(address => address.startsWith('https://login.example.com/'))).toBe(true)
+    expect(lines.join()).toContain('configure keys: { jwks_uri: … }')
   })
 })

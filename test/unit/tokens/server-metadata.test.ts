@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { HttpClientError } from '../../../src/base/http-client.ts'
 import {
   fetchServerMetadata,
+  type MetadataReader,
   metadataAddresses,
-  readServerMetadata,
+  readKeyLocation,
+  readTokenServer,
 } from '../../../src/tokens/server-metadata.ts'
 import { createFakeHttpClient, type FakeAnswer } from '../../support/fake-http-client.ts'
 
@@ -15,21 +17,21 @@ const document = {
   issuer,
   token_endpoint: `${issuer}/token`,
   jwks_uri: `${issuer}/certs`,
-  introspection_endpoint: `${issuer}/introspect`,
-  revocation_endpoint: `${issuer}/revoke`,
-  token_endpoint_auth_methods_supported: ['private_key_jwt'],
-  grant_types_supported: ['client_credentials'],
 }
 
 function fetchWith(answers: Record<string, FakeAnswer>) {
   const client = createFakeHttpClient(({ url }) => answers[url.href] ?? { status: 404 })
-  return { client, result: fetchServerMetadata(issuer, { client, plaintext: false, timeoutMs: 3000 }) }
+  const request = { client, plaintext: false, timeoutMs: 3000 }
+  return { client, result: fetchServerMetadata(issuer, readTokenServer, request) }
 }
 
-function errorOf(members: Record<string, unknown>): string | undefined {
-  const read = readServerMetadata(JSON.stringify({ ...document, ...members }), issuer, false)
-  return read.ok ? undefined : read.error
+/** What a reader takes from the document with these members, or why not. */
+function read<T>(reader: MetadataReader<T>, members: Record<string, unknown>): T | string {
+  const result = reader({ ...document, ...members }, issuer, false)
+  return result.ok ? result.value : result.error
 }
+
+const readers = { readKeyLocation, readTokenServer }
 
 describe('metadataAddresses', () => {
   it.each([
@@ -81,16 +83,7 @@ describe('fetchServerMetadata', () => {
     const { client, result } = fetchWith({ [inserted]: { body: JSON.stringify(document) } })
     const metadata = await result
     expect(client.addresses).toEqual([inserted])
-    if (!metadata.ok) throw new Error(metadata.error)
-    expect(metadata.value).toMatchObject({
-      issuer,
-      tokenEndpointAuthMethods: ['private_key_jwt'],
-      grantTypes: ['client_credentials'],
-      tokenEndpointAuthSigningAlgorithms: undefined,
-    })
-    expect(metadata.value.tokenEndpoint.href).toBe(`${issuer}/token`)
-    expect(metadata.value.jwksUri.href).toBe(`${issuer}/certs`)
-    expect(metadata.value.introspectionEndpoint?.href).toBe(`${issuer}/introspect`)
+    expect(metadata).toEqual({ ok: true, value: { issuer, tokenEndpoint: new URL(`${issuer}/token`) } })
   })
 
   it.each<[string, FakeAnswer]>([
@@ -98,6 +91,8 @@ describe('fetchServerMetadata', () => {
     ['a redirect', { status: 302 }],
     ['HTML', { body: '<!doctype html>' }],
     ['another issuer', { body: JSON.stringify({ ...document, issuer: 'https://other.example' }) }],
+    ['no endpoint', { body: JSON.stringify({ issuer }) }],
+    ['a member twice', { body: JSON.stringify(document).replace('{', `{"jwks_uri":"${issuer}/other",`) }],
     ['no answer', new HttpClientError('unreachable', new URL(inserted), 'ECONNRESET')],
   ])('goes on to the address of OpenID Connect after %s', async (_, answer) => {
     const { client, result } = fetchWith({
@@ -107,6 +102,14 @@ describe('fetchServerMetadata', () => {
     expect((await result).ok).toBe(true)
     expect(client.addresses).toEqual([inserted, appended])
   })
+
+  it.each([`${issuer}/`, issuer.toUpperCase(), 'https://login.example.com', 1, null, undefined, [issuer]])(
+    'refuses a document whose issuer is not identical: %j',
+    async other => {
+      const { result } = fetchWith({ [inserted]: { body: JSON.stringify({ ...document, issuer: other }) } })
+      expect(await result).toMatchObject({ ok: false, error: expect.stringContaining('another issuer') })
+    },
+  )
 
   it('says for each address why it failed', async () => {
     const { result } = fetchWith({ [appended]: { status: 500 } })
@@ -118,7 +121,7 @@ describe('fetchServerMetadata', () => {
 
   it('asks nobody for an issuer without TLS', async () => {
     const client = createFakeHttpClient(() => ({ body: '{}' }))
-    const result = await fetchServerMetadata('http://h.example', {
+    const result = await fetchServerMetadata('http://h.example', readKeyLocation, {
       client,
       plaintext: false,
       timeoutMs: 3000,
@@ -128,47 +131,67 @@ describe('fetchServerMetadata', () => {
   })
 })
 
-describe('readServerMetadata', () => {
-  it('assumes client_secret_basic when the server names no method', () => {
-    const { token_endpoint_auth_methods_supported: _, ...rest } = document
-    const read = readServerMetadata(JSON.stringify(rest), issuer, false)
-    expect(read.ok && read.value.tokenEndpointAuthMethods).toEqual(['client_secret_basic'])
+const outside = [
+  'https://evil.example/x',
+  'https://login.example.com:8443/x',
+  'https://login.example.com.evil.example/x',
+]
+const unacceptable = [
+  'http://login.example.com/x',
+  'https://u@login.example.com/x',
+  'file:///etc/passwd',
+  '/x',
+  1,
+  null,
+]
+
+describe('readKeyLocation', () => {
+  it('takes the key set of the document', () => {
+    expect(read(readKeyLocation, {})).toEqual(new URL(`${issuer}/certs`))
   })
 
-  it.each([`${issuer}/`, issuer.toUpperCase(), 'https://login.example.com', 1, null, undefined, [issuer]])(
-    'refuses a document whose issuer is not identical: %j',
-    other => {
-      expect(errorOf({ issuer: other })).toMatch(/another issuer/)
-      expect(errorOf({})).toBeUndefined()
+  it.each(['token_endpoint', 'introspection_endpoint', 'revocation_endpoint', 'userinfo_endpoint'])(
+    'does not mind a %s that is elsewhere, missing or odd, as hosted login pages have it',
+    name => {
+      for (const endpoint of [...outside, ...unacceptable, undefined]) {
+        expect(read(readKeyLocation, { [name]: endpoint })).toBeInstanceOf(URL)
+      }
     },
   )
 
-  it.each([
-    'https://evil.example/token',
-    'https://login.example.com:8443/token',
-    'http://login.example.com/token',
-    'https://login.example.com.evil.example/token',
-    'https://u@login.example.com/token',
-    'file:///etc/passwd',
-    '/token',
-    1,
-    null,
-  ])('refuses a document with an endpoint outside the issuer: %j', endpoint => {
-    for (const name of ['token_endpoint', 'jwks_uri', 'introspection_endpoint', 'revocation_endpoint']) {
-      expect(errorOf({ [name]: endpoint })).toContain(name)
+  it.each(outside)('refuses keys outside the issuer and names the way round: %s', uri => {
+    expect(read(readKeyLocation, { jwks_uri: uri })).toBe(
+      "jwks_uri is not of the issuer's origin; if it is right, configure keys: { jwks_uri: … }",
+    )
+  })
+})
+
+describe('readTokenServer', () => {
+  it.each(outside)('refuses a token endpoint outside the issuer: %s', endpoint => {
+    expect(read(readTokenServer, { token_endpoint: endpoint })).toBe(
+      "token_endpoint is not of the issuer's origin",
+    )
+  })
+
+  it.each(outside)('sends nothing to a server whose keys are elsewhere: %s', uri => {
+    expect(read(readTokenServer, { jwks_uri: uri })).toBe("jwks_uri is not of the issuer's origin")
+  })
+
+  it('does not mind endpoints that nobody uses', () => {
+    const unused = { introspection_endpoint: 'https://other.example/i', revocation_endpoint: 1 }
+    expect(read(readTokenServer, unused)).toMatchObject({ issuer })
+  })
+})
+
+describe('every endpoint that is used', () => {
+  it.each<[keyof typeof readers, string]>([
+    ['readKeyLocation', 'jwks_uri'],
+    ['readTokenServer', 'jwks_uri'],
+    ['readTokenServer', 'token_endpoint'],
+  ])('must be there and have an acceptable URL: %s, %s', (reader, name) => {
+    expect(read<unknown>(readers[reader], { [name]: undefined })).toBe(`${name} is missing`)
+    for (const endpoint of unacceptable) {
+      expect(read<unknown>(readers[reader], { [name]: endpoint })).toBe(`${name} is not an acceptable URL`)
     }
-  })
-
-  it('requires the token endpoint and the key set', () => {
-    expect(errorOf({ token_endpoint: undefined })).toMatch(/missing/)
-    expect(errorOf({ jwks_uri: undefined })).toMatch(/missing/)
-    expect(errorOf({ introspection_endpoint: undefined })).toBeUndefined()
-  })
-
-  it('refuses a document with a member twice', () => {
-    const text = JSON.stringify(document)
-    expect(readServerMetadata(text, issuer, false).ok).toBe(true)
-    const twice = text.replace('{', `{"jwks_uri":"${issuer}/other",`)
-    expect(readServerMetadata(twice, issuer, false).ok).toBe(false)
   })
 })

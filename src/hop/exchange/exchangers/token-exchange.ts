@@ -9,10 +9,10 @@ import type { IssuedToken } from '../../../model/issued-token.ts'
 import { type Refusal, refusal } from '../../../model/refusal.ts'
 import { grantType } from '../../../oauth/grant-type.ts'
 import { formatScope } from '../../../oauth/scope-set.ts'
+import type { TokenServer } from '../../../tokens/client-authentication.ts'
 import { createClientAuthentication } from '../../../tokens/client-authentication-methods.ts'
 import { createIssuerKeys } from '../../../tokens/issuer-keys.ts'
 import type { KeySet } from '../../../tokens/key-set.ts'
-import type { ServerMetadata } from '../../../tokens/server-metadata.ts'
 import { createTokenEndpoint, type TokenEndpoint } from '../../../tokens/token-endpoint.ts'
 import { Breaker, type Pass } from '../breaker.ts'
 import { checkIssuedToken, type IssuedTokenRules } from '../contract.ts'
@@ -91,7 +91,7 @@ export class TokenExchanger implements Exchanger {
   }
 
   async #ask(
-    server: ServerMetadata,
+    server: TokenServer,
     request: ExchangeRequest,
     signal: AbortSignal,
     pass: Pass,

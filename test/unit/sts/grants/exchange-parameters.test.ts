@@ -48,7 +48,15 @@ const client: StsClient = {
     ].map(name => [name, { scope: ['b', 'a'], ttlSeconds: 30 }]),
   ),
 }
-const targets = exchangeTargets(client)
+const ordersResources = ['https://orders.example.com/', 'https://orders.example.com/v2']
+const targets = exchangeTargets({
+  ...client,
+  audiences: new Map([
+    ...client.audiences,
+    ['shop', { scope: [], resources: [...ordersResources, 'https://api.example.com/v1'], ttlSeconds: 30 }],
+    ['depot', { scope: [], resources: ['https://depot.example.com/'], ttlSeconds: 30 }],
+  ]),
+})
 
 function choose(audience: string[], resource: string[] = []) {
   const chosen = chooseTarget(form({}, { audience, resource }), targets)
@@ -59,7 +67,7 @@ describe('the target of an exchange', () => {
   it('is an audience that the client may ask for, with its scopes and life', () => {
     expect(chooseTarget(form({}, { audience: ['orders-api'] }), targets)).toEqual({
       ok: true,
-      value: { audience: 'orders-api', scope: ['a', 'b'], ttlSeconds: 30 },
+      value: { audience: 'orders-api', scope: ['a', 'b'], ttlSeconds: 30, resources: new Set() },
     })
   })
 
@@ -68,8 +76,24 @@ describe('the target of an exchange', () => {
     expect([choose([], [name]), choose([name], [name]), choose([name, name])]).toEqual([name, name, name])
   })
 
+  it('may be an audience with a resource that is configured for it, and stays the audience', () => {
+    for (const resource of ordersResources) expect(choose(['shop'], [resource])).toBe('shop')
+    expect(choose(['shop', 'shop'], [ordersResources[0] ?? '', ordersResources[0] ?? ''])).toBe('shop')
+  })
+
   it.each([
     ['none', [], []],
+    ["an audience and another audience's resource", ['shop'], ['https://depot.example.com/']],
+    ['an audience and its resource with a slash less', ['shop'], ['https://orders.example.com']],
+    ['an audience with two of its resources', ['shop'], ordersResources],
+    ['two audiences, one of them a resource of the other', ['shop', 'https://api.example.com/v1'], []],
+    [
+      'two audiences and the resource of one',
+      ['shop', 'https://api.example.com/v1'],
+      ['https://api.example.com/v1'],
+    ],
+    ['a resource that is configured for an audience, alone', [], ['https://depot.example.com/']],
+    ['an audience of nobody with a resource', ['ledger'], ['https://depot.example.com/']],
     ['an audience of nobody', ['ledger'], []],
     ['an inherited name', ['constructor'], []],
     ['a name in another case', ['Orders-API'], []],

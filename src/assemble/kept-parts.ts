@@ -1,0 +1,119 @@
+import type { Clock } from '../base/clock.ts'
+import { createHttpClient } from '../base/http-client.ts'
+import type { HttpHandler } from '../base/http-message.ts'
+import type { Log } from '../base/log.ts'
+import type { SidecarConfig } from '../config/sidecar-config.ts'
+import { TokenExchanger } from '../hop/exchange/exchangers/token-exchange.ts'
+import { LayeredCache } from '../hop/exchange/layered-cache.ts'
+import { MemoryCache } from '../hop/exchange/memory-cache.ts'
+import { RedisCache } from '../hop/exchange/redis-cache.ts'
+import { createMemoryReplayStore } from '../sts/memory-replay-store.ts'
+import { openSigner, type Signer } from '../sts/signer.ts'
+import { createTokenService, type TokenService } from '../sts/token-service.ts'
+import { createJwtVerifier, type JwtVerifier } from '../tokens/verify-jwt.ts'
+import type { AssembledRecord } from './record.ts'
+import { SharedPart } from './shared-part.ts'
+
+/** Where issued tokens come from. */
+export interface Issuance {
+  readonly exchanger: TokenExchanger
+  /** The embedded token service; undefined when an authorization server is configured. */
+  readonly tokenService: TokenService | undefined
+  /** `kid` of the key that the embedded token service signs with. */
+  readonly signingKeyId: string | undefined
+}
+
+/**
+ * The parts that a reload keeps when what they are made of stays the same, with all that they have learned: keys,
+ * verified tokens, issued tokens, connections. Each is used until `user` is disposed of.
+ */
+export interface KeptParts {
+  /** Made of `exchange` and `sts`. */
+  issuance(config: SidecarConfig, user: AsyncDisposableStack): Issuance
+  /** Made of `issuers`. */
+  verifier(config: SidecarConfig, issuance: Issuance, user: AsyncDisposableStack): JwtVerifier
+  /** Made of `cache`. What is in it depends on the policy by its keys. */
+  cache(config: SidecarConfig, user: AsyncDisposableStack): LayeredCache
+}
+
+export interface KeptPartsDependencies {
+  readonly clock: Clock
+  readonly log: Log
+  readonly record: AssembledRecord
+}
+
+/** The parts of one sidecar. */
+export function createKeptParts({ clock, log, record }: KeptPartsDependencies): KeptParts {
+  const issuances = new SharedPart<Issuance>()
+  const verifiers = new SharedPart<JwtVerifier>()
+  const caches = new SharedPart<LayeredCache>()
+  const signerOf = createSignerOf()
+  // An assertion that was used stays used, whatever is reloaded.
+  const replay = createMemoryReplayStore(clock)
+
+  return {
+    issuance({ exchange, sts }, user) {
+      return issuances.use({ exchange, sts }, user, owned => {
+        const local = new Map<string, HttpHandler>()
+        const client = createHttpClient({ local })
+        owned.defer(() => client.close())
+        let tokenService: TokenService | undefined
+        let signer: Signer | undefined
+        if (sts !== undefined) {
+          signer = signerOf(sts.keys)
+          const service = createTokenService(sts, {
+            clock,
+            log,
+            client,
+            replay,
+            signer,
+            record: record.tokenEventsOf(sts.issuer),
+            isRecording: () => record.acceptsTokenEvents(),
+          })
+          owned.defer(() => service.close())
+          local.set(new URL(sts.issuer).origin, service.handle)
+          tokenService = service
+        }
+        const exchanger = new TokenExchanger(exchange, { client, clock, log })
+        owned.defer(() => exchanger.close())
+        return { exchanger, tokenService, signingKeyId: signer?.publicKeys()[0]?.kid }
+      })
+    },
+
+    verifier({ issuers, sts, limits }, { tokenService, signingKeyId }, user) {
+      // The keys of the embedded token service are found within the process, and are the same as long as these are.
+      const own = sts && { issuer: sts.issuer, signingKeyId }
+      return verifiers.use({ issuers, own }, user, owned => {
+        const local = new Map<string, HttpHandler>()
+        if (sts !== undefined && tokenService !== undefined) {
+          local.set(new URL(sts.issuer).origin, tokenService.handle)
+        }
+        const client = createHttpClient({ local })
+        owned.defer(() => client.close())
+        const { tokenBytes } = limits
+        const verifier = createJwtVerifier(issuers, { client, log, tokenBytes, keyOptions: { clock } })
+        owned.defer(() => verifier.close())
+        return verifier
+      })
+    },
+
+    cache({ cache }, user) {
+      return caches.use(cache, user, owned => {
+        const { redis: url, prefix, timeoutMs } = cache
+        const redis = url && new RedisCache({ url, prefix, timeoutMs, log })
+        owned.defer(() => redis?.close())
+        return new LayeredCache(new MemoryCache(cache), redis)
+      })
+    },
+  }
+}
+
+/** The embedded token service keeps its signing keys over reloads, so that what it has issued stays good. */
+function createSignerOf(): (file: string | undefined) => Signer {
+  const signers = new Map<string | undefined, Signer>()
+  return file => {
+    const signer = signers.get(file) ?? openSigner(file)
+    signers.set(file, signer)
+    return signer
+  }
+}

@@ -1,0 +1,187 @@
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openRaw, readAnswer, requestRaw, sendRaw } from '../support/raw-client.ts'
+import { type RunningHop, startHop } from '../support/start-hop.ts'
+import { until } from '../support/until.ts'
+import { response } from '../support/upstream.ts'
+
+let hop: RunningHop
+let token: string
+
+/** An uncaught exception in a socket's listeners would end the process; here it is kept for the assertion. */
+const uncaught: unknown[] = []
+const keep = (error: unknown): void => {
+  uncaught.push(error)
+}
+
+const accepted = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
+
+beforeEach(async () => {
+  uncaught.length = 0
+  process.on('uncaughtException', keep)
+  hop = await startHop({
+    routes: `
+  - { path: /live, audience: orders-api, scope: orders:read, websocket: true }
+  - { path: /public/live, public: true, websocket: true }`,
+    more: 'timeouts: { drain: 200ms, upstream_headers: 20s, body_idle: 5s }',
+  })
+  token = await hop.issuer.sign({ scope: 'orders:read' })
+})
+
+afterEach(async () => {
+  await hop.close()
+  process.off('uncaughtException', keep)
+  expect(uncaught).toEqual([])
+})
+
+const upgrade = (path = '/live'): string =>
+  `GET ${path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`
+
+/** The upstream has no connection open any more. */
+const upstreamIsFree = (): Promise<void> =>
+  until(
+    () => hop.upstream.connections.every(connection => !connection.isOpen),
+    'connections to the upstream are closed',
+  )
+
+async function open(): Promise<Socket> {
+  hop.upstream.enqueue(accepted)
+  const socket = await openRaw(hop.port)
+  socket.write(upgrade())
+  expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 101 /)
+  return socket
+}
+
+describe('an open connection', () => {
+  it('that the caller resets ends at the upstream too, and the process goes on', async () => {
+    const socket = await open()
+    socket.write('frame')
+    await until(() => hop.upstream.connections[0]?.raw.toString().endsWith('frame') === true, 'a frame')
+    socket.resetAndDestroy()
+    await upstreamIsFree()
+  })
+
+  it('that the upstream resets ends at the caller too', async () => {
+    let upstream: Socket | undefined
+    hop.upstream.enqueue((_request, socket) => {
+      upstream = socket
+      return accepted
+    })
+    const socket = await openRaw(hop.port)
+    socket.write(upgrade())
+    await once(socket, 'data')
+    const answer = readAnswer(socket)
+    upstream?.resetAndDestroy()
+    expect((await answer).closed).toBe(true)
+  })
+
+  it('ends with the grace when the sidecar stops', async () => {
+    const socket = await open()
+    const answer = readAnswer(socket)
+    await hop.sidecar.close()
+    expect((await answer).closed).toBe(true)
+  })
+})
+
+describe('a caller that goes away before the upgrade is answered', () => {
+  it.each<[string, (socket: Socket) => unknown]>([
+    ['by reset', socket => socket.resetAndDestroy()],
+    ['by closing', socket => socket.destroy()],
+    ['by ending its half', socket => socket.end()],
+  ])('%s leaves no connection to the upstream, and one event', async (_name, leave) => {
+    hop.upstream.enqueue({ action: 'hang' })
+    const socket = await openRaw(hop.port)
+    socket.write(upgrade())
+    await hop.upstream.request()
+    leave(socket)
+    expect(await hop.event()).toMatchObject({ refusal: 'client.closed' })
+    await upstreamIsFree()
+    expect(hop.lines).toHaveLength(1)
+  })
+})
+
+describe('an upstream that answers an upgrade with something else', () => {
+  it('is passed on like any response: challenge replaced, hop-by-hop fields gone, connection closed', async () => {
+    hop.upstream.enqueue(
+      response(401, 'who?', {
+        'WWW-Authenticate': 'Bearer realm="inner", error="invalid_token"',
+        'Proxy-Authenticate': 'Basic',
+        Authorization: 'Bearer inner',
+        Connection: 'keep-alive, X-Inner',
+        'X-Inner': '1',
+        'Set-Cookie': 'a=1',
+      }),
+    )
+    const answer = await sendRaw(hop.port, upgrade())
+    expect(answer.closed).toBe(true)
+    const [only] = answer.responses
+    expect(only).toMatchObject({ status: 401, text: 'who?', complete: true })
+    expect(only?.header('www-authenticate')).toBe('Bearer realm="orders"')
+    expect(only?.header('set-cookie')).toBe('a=1')
+    expect(only?.header('connection')).toBe('close')
+    for (const name of ['proxy-authenticate', 'authorization', 'x-inner', 'keep-alive']) {
+      expect(only?.header(name)).toBeUndefined()
+    }
+    expect(await hop.event()).toMatchObject({ delivery: { status: 401, bytes_out: 4, complete: true } })
+  })
+
+  it('with 401 makes the sidecar forget the token', async () => {
+    for (let count = 0; count < 2; count++) {
+      hop.upstream.enqueue(response(401))
+      expect((await requestRaw(hop.port, upgrade())).status).toBe(401)
+      expect(await hop.event(count)).toMatchObject({ outbound: { source: 'issued' } })
+    }
+    hop.upstream.enqueue(response(403), response(403))
+    await requestRaw(hop.port, upgrade())
+    await requestRaw(hop.port, upgrade())
+    expect(await hop.event(3)).toMatchObject({ outbound: { source: 'memory' } })
+  })
+
+  it('and breaks off is broken off at the caller, and said to have failed', async () => {
+    hop.upstream.enqueue((_request, socket) => {
+      socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf')
+      return undefined
+    })
+    const answer = await sendRaw(hop.port, upgrade())
+    expect(answer.closed).toBe(true)
+    expect(answer.responses[0]?.complete).toBe(false)
+    expect(await hop.event()).toMatchObject({ delivery: { status: 200, bytes_out: 4, complete: false } })
+  })
+
+  it('goes no faster than the caller reads, and arrives whole', async () => {
+    const size = 32 * 1024 * 1024
+    let upstream: Socket | undefined
+    hop.upstream.enqueue((_request, socket) => {
+      upstream = socket
+      return response(200, 'x'.repeat(size))
+    })
+    const socket = await openRaw(hop.port)
+    socket.pause()
+    socket.write(upgrade())
+    await hop.upstream.request()
+    await new Promise(resolve => setTimeout(resolve, 300))
+    expect(upstream?.writableLength).toBeGreaterThan(0)
+    let received = 0
+    socket.on('data', (chunk: Buffer) => {
+      received += chunk.length
+    })
+    socket.resume()
+    await once(socket, 'close')
+    expect(received).toBeGreaterThan(size)
+    expect(await hop.event()).toMatchObject({ delivery: { status: 200, bytes_out: size, complete: true } })
+  })
+
+  it('that cannot be written again is 502, and the process goes on', async () => {
+    hop.upstream.enqueue('HTTP/1.1 200 \u0001\r\nContent-Length: 0\r\n\r\n')
+    expect((await requestRaw(hop.port, upgrade())).status).toBe(502)
+    expect(await hop.event()).toMatchObject({ refusal: 'upstream.malformed' })
+  })
+
+  it('on a public route keeps its challenge', async () => {
+    hop.upstream.enqueue(response(401, '', { 'WWW-Authenticate': 'Basic realm="inner"' }))
+    expect((await requestRaw(hop.port, upgrade('/public/live'))).header('www-authenticate')).toBe(
+      'Basic realm="inner"',
+    )
+  })
+})
