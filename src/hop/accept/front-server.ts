@@ -47,7 +47,9 @@ export function createFrontServer(limits: FrontLimits, front: Front, detached: S
     requireHostHeader: false,
     insecureHTTPParser: false,
     noDelay: true,
-    shouldUpgradeCallback: received => received.headers.upgrade?.toLowerCase() === 'websocket',
+    // HTTP/1.0 knows no Upgrade (RFC 9110 §7.8); any other protocol is ignored.
+    shouldUpgradeCallback: ({ httpVersion, headers }) =>
+      httpVersion === '1.1' && headers.upgrade?.toLowerCase() === 'websocket',
   })
   /** The newest response of each socket. Answers leave in order: when it is closed, so are those before it. */
   const newest = new WeakMap<Duplex, ServerResponse>()

@@ -126,9 +126,18 @@ export function createUpgrader(options: UpgradeOptions): Upgrader {
             resolve(fail(refusal('upstream.malformed', 'a header section that cannot be passed on')))
           }
         })
-        outgoing.once('upgrade', (_answer, upstreamSocket) => {
+        const open = outgoing.listeners('upgrade')
+        outgoing.removeAllListeners('upgrade')
+        outgoing.once('upgrade', (answer, upstreamSocket, head) => {
           const upstreamMs = answered()
+          if (answer.headers.upgrade?.toLowerCase() !== 'websocket') {
+            upstreamSocket.destroy()
+            resolve(fail(refusal('upstream.malformed', 'a switch to a protocol that nobody asked for')))
+            return
+          }
           response.detachSocket(socket)
+          answer.headers = switchingHeaders(answer.rawHeaders)
+          for (const listener of open) listener(answer, upstreamSocket, head)
           join(upgrade, upstreamSocket, options.idleMs)
           resolve(ok({ status: 101, upstreamMs, bytesIn: 0, bytesOut: 0, complete: true }))
         })
@@ -184,14 +193,24 @@ function statusOf(answer: IncomingMessage): number {
   return answer.statusCode ?? 502
 }
 
-/** http-proxy-3 takes an object; a repeated field becomes an array. The two upgrade fields are set anew. */
+/** What upstream gets. The two upgrade fields are set anew. */
 function upgradeHeaders(fields: readonly string[]): Record<string, string> {
-  const headers: Record<string, string | string[]> = { connection: 'Upgrade', upgrade: 'websocket' }
+  return fieldObject(['Connection', 'Upgrade', 'Upgrade', 'websocket', ...fields])
+}
+
+/** What the caller gets with the 101: like those of any response, and the two fields that make it a switch. */
+function switchingHeaders(raw: readonly string[]): Record<string, string> {
+  return fieldObject(['Connection', 'Upgrade', 'Upgrade', 'websocket', ...responseHeaders(raw, undefined)])
+}
+
+/** http-proxy-3 takes an object; a repeated field becomes an array. */
+function fieldObject(fields: readonly string[]): Record<string, string> {
+  const object: Record<string, string | string[]> = {}
   for (let index = 0; index < fields.length; index += 2) {
     const name = (fields[index] as string).toLowerCase()
     const value = fields[index + 1] as string
-    const before = headers[name]
-    headers[name] = before === undefined ? value : [before, value].flat()
+    const before = object[name]
+    object[name] = before === undefined ? value : [before, value].flat()
   }
-  return headers as Record<string, string>
+  return object as Record<string, string>
 }
