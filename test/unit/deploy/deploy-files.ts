@@ -1,8 +1,11 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { projectRoot } from '../../support/source-files.ts'
+
+const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 
 /** The text of a file of the project. */
 export function readProjectFile(path: string): string {
@@ -22,7 +25,7 @@ export function dig(value: unknown, ...path: (string | number)[]): unknown {
 }
 
 const publicKeySet = JSON.stringify({
-  keys: [{ kty: 'EC', crv: 'P-256', x: 'x'.repeat(43), y: 'y'.repeat(43), alg: 'ES256', use: 'sig' }],
+  keys: [{ ...publicKey.export({ format: 'jwk' }), alg: 'ES256', use: 'sig' }],
 })
 
 /**
