@@ -1,3 +1,4 @@
+import { connectionOptions, removeFields } from '../../base/connection-options.ts'
 import { fail, ok, type Result } from '../../base/result.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
 import { classifyHeader } from './header-class.ts'
@@ -117,10 +118,10 @@ export function cleanHeaders(raw: readonly string[], httpVersion: string): Resul
     return fail(refusal('request.malformed', 'both Content-Length and Transfer-Encoding'))
   }
   if (connection !== undefined && !isUsualConnection(connection)) {
-    const nominated = connection.split(',').map(option => option.trim().toLowerCase())
+    const nominated = connectionOptions(connection)
     const forbidden = nominated.find(option => neverNominated.has(option))
     if (forbidden !== undefined) return fail(refusal('request.malformed', `Connection names ${forbidden}`))
-    removeNominated(forwardable, new Set(nominated))
+    removeFields(forwardable, new Set(nominated))
     if (nominated.includes('traceparent')) traceparent = undefined
     if (nominated.includes('x-request-id')) requestId = undefined
     if (nominated.includes('via')) via = undefined
@@ -144,16 +145,4 @@ export function cleanHeaders(raw: readonly string[], httpVersion: string): Resul
 /** The values that nearly every request has nominate nothing. */
 function isUsualConnection(value: string): boolean {
   return value === 'keep-alive' || value === 'close' || value === 'Upgrade' || value === 'upgrade'
-}
-
-function removeNominated(fields: string[], nominated: ReadonlySet<string>): void {
-  let kept = 0
-  for (let index = 0; index < fields.length; index += 2) {
-    const name = fields[index] as string
-    if (nominated.has(name.toLowerCase())) continue
-    fields[kept] = name
-    fields[kept + 1] = fields[index + 1] as string
-    kept += 2
-  }
-  fields.length = kept
 }

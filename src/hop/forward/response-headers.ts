@@ -1,3 +1,4 @@
+import { connectionOptions, removeFields } from '../../base/connection-options.ts'
 import { bearerChallenge } from '../../oauth/challenge.ts'
 
 /** A header section as it came over the wire: name, value, name, value, … */
@@ -66,7 +67,10 @@ export function responseHeaders(raw: RawHeaders, realm: string | undefined): str
   }
   if (challenges.length > 0) pushChallenges(fields, challenges, realm)
   if (connection !== undefined && connection !== 'keep-alive' && connection !== 'close') {
-    removeNominated(fields, connection)
+    const nominated = new Set(connectionOptions(connection))
+    // Dropping the length would change where the message ends.
+    nominated.delete('content-length')
+    removeFields(fields, nominated)
   }
   return fields
 }
@@ -111,19 +115,4 @@ function pushChallenges(fields: string[], challenges: readonly string[], realm: 
   )
   const shown = realm === undefined ? challenges : stepUp.length > 0 ? stepUp : [bearerChallenge(realm)]
   for (const challenge of shown) fields.push('WWW-Authenticate', challenge)
-}
-
-function removeNominated(fields: string[], connection: string): void {
-  const nominated = new Set(connection.split(',').map(option => option.trim().toLowerCase()))
-  // Dropping the length would change where the message ends.
-  nominated.delete('content-length')
-  let kept = 0
-  for (let index = 0; index < fields.length; index += 2) {
-    const name = fields[index] as string
-    if (nominated.has(name.toLowerCase())) continue
-    fields[kept] = name
-    fields[kept + 1] = fields[index + 1] as string
-    kept += 2
-  }
-  fields.length = kept
 }
