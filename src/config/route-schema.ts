@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { fail, ok } from '../base/result.ts'
+import { usualMethods } from '../model/route-order.ts'
 import { type TokenTypeUri, tokenType } from '../oauth/token-type.ts'
 import {
   audience,
@@ -17,14 +18,7 @@ import { addIssue } from './issue-detail.ts'
 
 /** The methods that a route may name: those that Hopgate forwards and that exist (RFC 9110, RFC 5789, RFC 4918). */
 const methods = [
-  'GET',
-  'HEAD',
-  'POST',
-  'PUT',
-  'PATCH',
-  'DELETE',
-  'OPTIONS',
-  'QUERY',
+  ...usualMethods,
   'PROPFIND',
   'PROPPATCH',
   'MKCOL',

@@ -3,7 +3,7 @@ import { comparePatterns, matchesPath, type PathPattern, parsePathPattern } from
 import type { RouteMatch } from './route.ts'
 
 /** Methods that a route takes when it names none. Others, such as those of WebDAV, must be named. */
-export const usualMethods: readonly string[] = [
+export const usualMethods = [
   'GET',
   'HEAD',
   'POST',
@@ -12,7 +12,7 @@ export const usualMethods: readonly string[] = [
   'DELETE',
   'OPTIONS',
   'QUERY',
-]
+] as const satisfies readonly string[]
 
 /** What decides whether a request belongs to a route, with the path parsed. */
 export interface RoutePattern {
