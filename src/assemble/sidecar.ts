@@ -89,9 +89,8 @@ export async function startSidecar(
   const server = createFrontServer(
     { ...config.limits, ...config.timeouts },
     {
-      onRequest(received, response, tunnel) {
-        if (isDraining) response.shouldKeepAlive = false
-        void current.hop(tunnel === undefined ? { received, response } : { received, response, tunnel })
+      onRequest(caller) {
+        void current.hop(caller)
       },
       onUnreadable: (...unreadable) => current.refuseUnreadable(...unreadable),
     },

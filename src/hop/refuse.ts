@@ -1,9 +1,10 @@
-import { type ServerResponse, STATUS_CODES } from 'node:http'
+import { STATUS_CODES } from 'node:http'
+import type { CallerResponse } from '../base/http-caller.ts'
 import { type Refusal, type RefusalAnswer, refusals } from '../model/refusal.ts'
 import { bearerChallenge } from '../oauth/challenge.ts'
 
 /** Answers a refusal; the only place where one becomes bytes. */
-export type Refuse = (response: ServerResponse, refusal: Refusal, requestId: string | undefined) => void
+export type Refuse = (response: CallerResponse, refusal: Refusal, requestId: string | undefined) => void
 
 /** `Retry-After` when the other side named no time, in seconds. */
 const defaultRetrySeconds = 1
@@ -31,7 +32,8 @@ export function createRefuse(realm: string): Refuse {
     // The phrase is given, because a response that failed half way may still hold another one.
     const fields = refusalHeaders(answer, refusal, realm, requestId, Buffer.byteLength(body))
     response.writeHead(answer.status, STATUS_CODES[answer.status] ?? answer.title, fields)
-    response.end(response.req.method === 'HEAD' ? undefined : body)
+    if (response.req.method === 'HEAD') response.end()
+    else response.end(body, 'utf8')
   }
 }
 

@@ -25,6 +25,8 @@ export interface AdmittedRequest<R extends Route = Route> {
   readonly peer: string
   /** Whether the message has a body to forward. */
   readonly hasBody: boolean
+  /** What `Content-Length` says, in bytes; undefined when there is none. */
+  readonly contentLength: number | undefined
   /** Whether the caller waits for `100 Continue` before it sends the body. */
   readonly expectsContinue: boolean
   /** The upgrade protocol asked for; only `websocket` gets this far, and only on a route that allows it. */

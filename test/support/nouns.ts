@@ -54,6 +54,7 @@ export function anAdmittedRequest<R extends AdmittedRequest['route'] = Protected
     headers: [],
     peer: '127.0.0.1',
     hasBody: false,
+    contentLength: undefined,
     expectsContinue: false,
     requestId: 'request-1',
     traceId: '4bf92f3577b34da6a3ce929d0e0e4736',

@@ -93,6 +93,7 @@ export function createAccept(options: AcceptOptions): Accept {
       headers: forwardable,
       peer,
       hasBody: headers.hasBody,
+      contentLength: headers.contentLength,
       // An HTTP/1.0 caller cannot read an interim response (RFC 9110 §10.1.1).
       expectsContinue: headers.expect !== undefined && received.httpVersion !== '1.0',
       ...(upgrading && { upgrade: 'websocket' as const }),

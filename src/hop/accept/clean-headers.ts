@@ -1,7 +1,7 @@
 import { connectionOptions, removeFields } from '../../base/connection-options.ts'
 import { fail, ok, type Result } from '../../base/result.ts'
+import { classifyHeader } from '../../model/header-class.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
-import { classifyHeader } from './header-class.ts'
 
 /** A message's header section after everything that is not the next hop's business was taken out. */
 export interface CleanHeaders {

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Caller } from '../../base/http-caller.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
 
 /** The limits of the data port that Node's parser and server enforce. Milliseconds and bytes. */
@@ -15,12 +16,7 @@ export interface FrontLimits {
 
 /** Where what arrives goes. */
 export interface Front {
-  /** A request; `tunnel` is there when it asks for an upgrade that the server lets through. */
-  readonly onRequest: (
-    received: IncomingMessage,
-    response: ServerResponse,
-    tunnel?: { socket: Socket; head: Buffer },
-  ) => void
+  readonly onRequest: (caller: Caller) => void
   /**
    * Bytes that are no request. The connection must end.
    *
@@ -67,7 +63,7 @@ export function createFrontServer(limits: FrontLimits, front: Front, detached: S
     const { socket } = received
     if (isAnswering(socket)) closeWithSocket(response, socket)
     newest.set(socket, response)
-    front.onRequest(received, response)
+    front.onRequest({ received, response })
   }
   const onDetached = (received: IncomingMessage, duplex: Duplex, head?: Buffer): void => {
     const socket = duplex as Socket
@@ -83,8 +79,8 @@ export function createFrontServer(limits: FrontLimits, front: Front, detached: S
       return
     }
     const response = responseFor(received, socket)
-    if (head === undefined) front.onRequest(received, response)
-    else front.onRequest(received, response, { socket, head })
+    if (head === undefined) front.onRequest({ received, response })
+    else front.onRequest({ received, response, tunnel: { received, response, socket, head } })
   }
   server.on('request', onRequest)
   server.on('checkContinue', onRequest)

@@ -1,23 +1,17 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import Pool from 'undici/lib/dispatcher/pool.js'
 import type { Clock } from '../../base/clock.ts'
+import type { Caller } from '../../base/http-caller.ts'
 import type { Result } from '../../base/result.ts'
 import type { AdmittedRequest } from '../../model/admitted-request.ts'
 import type { Delivery } from '../../model/delivery.ts'
 import type { ExchangeRequest } from '../../model/exchange-request.ts'
 import type { IssuedToken } from '../../model/issued-token.ts'
-import type { Refusal } from '../../model/refusal.ts'
+import { type Refusal, refusal } from '../../model/refusal.ts'
+import { createConnect } from './connect.ts'
+import { createHttp1Client } from './http1/http1-client.ts'
 import { outgoingHeaders } from './outgoing-headers.ts'
+import { RequestBody } from './request-body.ts'
 import { ResponseRelay } from './response-relay.ts'
-import { createUpgrader, type Tunnel } from './upgrade.ts'
-
-/** The caller's side of a request that is being forwarded. */
-export interface Caller {
-  readonly received: IncomingMessage
-  readonly response: ServerResponse
-  /** Present exactly when the request asks for an upgrade. */
-  readonly tunnel?: Tunnel
-}
+import { createUpgrader } from './upgrade.ts'
 
 /** What the request goes on with. */
 export interface Passport {
@@ -56,12 +50,12 @@ const maxConnections = 1_024
 export function createForward(options: ForwardOptions): Forward {
   const { clock } = options
   const monotonicMs = (): number => clock.monotonicMs()
-  const pool = new Pool(options.upstream, {
-    connections: maxConnections,
-    pipelining: 1,
-    connect: { timeout: options.connectTimeoutMs },
-    headersTimeout: options.headersTimeoutMs,
-    bodyTimeout: options.bodyTimeoutMs,
+  const client = createHttp1Client({
+    connect: createConnect(options.upstream),
+    connectTimeoutMs: options.connectTimeoutMs,
+    headersTimeoutMs: options.headersTimeoutMs,
+    bodyTimeoutMs: options.bodyTimeoutMs,
+    maxConnections,
   })
   const upgrader = createUpgrader({
     upstream: options.upstream,
@@ -72,50 +66,60 @@ export function createForward(options: ForwardOptions): Forward {
     bodyTimeoutMs: options.bodyTimeoutMs,
   })
 
+  const relayOf = (
+    { response }: Caller,
+    passport: Passport | undefined,
+    finish: (result: Result<Delivery, Refusal>) => void,
+  ): ResponseRelay =>
+    new ResponseRelay({
+      response,
+      realm: passport === undefined ? undefined : options.realm,
+      monotonicMs,
+      finish,
+      onUnauthorized() {
+        if (passport !== undefined) options.onUnauthorized(passport.request)
+      },
+    })
+
+  const bodyOf = (
+    { hasBody, contentLength }: AdmittedRequest,
+    { received }: Caller,
+    relay: ResponseRelay,
+  ): RequestBody | undefined => {
+    if (!hasBody) return undefined
+    const { bodyBytes } = options
+    return new RequestBody(received, {
+      length: contentLength,
+      maxBytes: bodyBytes,
+      onTooLarge: () =>
+        relay.giveUp(refusal('request.body_too_large', `a body of more than ${bodyBytes} bytes`)),
+    })
+  }
+
   return {
     deliver(admitted, caller, passport) {
-      const headers = outgoingHeaders(admitted, passport?.issued)
-      const { received, response, tunnel } = caller
-      const realm = passport === undefined ? undefined : options.realm
-      const onUnauthorized = (): void => {
-        if (passport !== undefined) options.onUnauthorized(passport.request)
-      }
+      const fields = outgoingHeaders(admitted, passport?.issued)
+      const { response, tunnel } = caller
       if (tunnel !== undefined) {
-        const lifeMs = passport === undefined ? Infinity : (passport.request.notAfter - clock.now()) * 1_000
         return upgrader.forward({
           admitted,
-          received,
-          response,
           tunnel,
-          headers,
-          lifeMs,
-          realm,
-          onUnauthorized,
+          fields,
+          lifeMs: passport === undefined ? Infinity : (passport.request.notAfter - clock.now()) * 1_000,
+          realm: passport === undefined ? undefined : options.realm,
+          onUnauthorized() {
+            if (passport !== undefined) options.onUnauthorized(passport.request)
+          },
         })
       }
       if (admitted.expectsContinue) response.writeContinue()
       return new Promise(resolve => {
-        const relay = new ResponseRelay({
-          response,
-          realm,
-          bodyBytes: options.bodyBytes,
-          monotonicMs,
-          finish: resolve,
-          onUnauthorized,
-        })
-        pool.dispatch(
-          {
-            path: admitted.target,
-            method: admitted.method as 'GET',
-            headers,
-            body: admitted.hasBody ? received : null,
-          },
-          relay,
-        )
+        const relay = relayOf(caller, passport, resolve)
+        const body = bodyOf(admitted, caller, relay)
+        const request = { method: admitted.method, target: admitted.target, fields, body }
+        relay.started(client.send(request, relay), body)
       })
     },
-    async close() {
-      await pool.close()
-    },
+    close: () => client.close(),
   }
 }

@@ -1,9 +1,6 @@
 import { connectionOptions, removeFields } from '../../base/connection-options.ts'
 import { bearerChallenge } from '../../oauth/challenge.ts'
 
-/** A header section as it came over the wire: name, value, name, value, … */
-export type RawHeaders = readonly (Buffer | string)[]
-
 /** What becomes of a response field, by its name. */
 type Destiny = 'forwarded' | 'dropped' | 'connection' | 'challenge'
 
@@ -22,7 +19,7 @@ const dropped: ReadonlySet<string> = new Set([
 ])
 
 /** Fields that must not come late: framing, routing and credentials (RFC 9110 §6.5.1). */
-const notInTrailers: ReadonlySet<string> = new Set([
+export const notInTrailers: ReadonlySet<string> = new Set([
   ...dropped,
   'cache-control',
   'connection',
@@ -44,13 +41,13 @@ const notInTrailers: ReadonlySet<string> = new Set([
  *
  * @param realm for the replaced challenge; undefined on a public route, where upstream's challenge is its own affair
  */
-export function responseHeaders(raw: RawHeaders, realm: string | undefined): string[] {
+export function responseHeaders(raw: readonly string[], realm: string | undefined): string[] {
   const fields: string[] = []
   const challenges: string[] = []
   let connection: string | undefined
   for (let index = 0; index < raw.length; index += 2) {
-    const name = text(raw[index])
-    const value = text(raw[index + 1])
+    const name = raw[index] as string
+    const value = raw[index + 1] as string
     switch (destinyOf(name)) {
       case 'forwarded':
         fields.push(name, value)
@@ -76,17 +73,13 @@ export function responseHeaders(raw: RawHeaders, realm: string | undefined): str
 }
 
 /** The trailer fields that may follow a response. */
-export function responseTrailers(raw: RawHeaders): [name: string, value: string][] {
+export function responseTrailers(raw: readonly string[]): [name: string, value: string][] {
   const fields: [string, string][] = []
   for (let index = 0; index < raw.length; index += 2) {
-    const name = text(raw[index])
-    if (!notInTrailers.has(name.toLowerCase())) fields.push([name, text(raw[index + 1])])
+    const name = raw[index] as string
+    if (!notInTrailers.has(name.toLowerCase())) fields.push([name, raw[index + 1] as string])
   }
   return fields
-}
-
-function text(bytes: Buffer | string | undefined): string {
-  return typeof bytes === 'string' ? bytes : (bytes?.toString('latin1') ?? '')
 }
 
 /** Remembered by the exact spelling; an upstream has few, and the bound is for one that makes them up. */

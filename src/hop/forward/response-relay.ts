@@ -1,16 +1,14 @@
-import type { ServerResponse } from 'node:http'
-import type { Dispatcher } from 'undici'
+import type { CallerResponse } from '../../base/http-caller.ts'
 import { fail, ok, type Result } from '../../base/result.ts'
 import type { Delivery } from '../../model/delivery.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
-import { type RawHeaders, responseHeaders, responseTrailers } from './response-headers.ts'
-import { upstreamFailure } from './upstream-failure.ts'
+import type { RequestBody } from './request-body.ts'
+import { responseHeaders, responseTrailers } from './response-headers.ts'
+import type { ResponseHandler, UpstreamCall } from './upstream-client.ts'
 
 export interface RelayOptions {
-  readonly response: ServerResponse
+  readonly response: CallerResponse
   readonly realm: string | undefined
-  /** Largest request body, in bytes. */
-  readonly bodyBytes: number | undefined
   readonly monotonicMs: () => number
   /** Called once, with how it ended. */
   readonly finish: (result: Result<Delivery, Refusal>) => void
@@ -24,22 +22,22 @@ const smallBodyBytes = 2_048
 /**
  * Carries one upstream response to the caller as it arrives, with backpressure.
  *
- * The first piece of the body is held until the parser has read all that came with it: head and body of a small
- * answer then leave in one write, and a stream's first event is not delayed.
+ * The head and the first piece of the body are held until everything that came with them was read: a small answer then
+ * leaves in one write, a stream's first event is not delayed, and an answer that turns out to be none is still refused.
  */
-export class ResponseRelay implements Dispatcher.DispatchHandler {
+export class ResponseRelay implements ResponseHandler {
   readonly #options: RelayOptions
-  readonly #response: ServerResponse
+  readonly #response: CallerResponse
   readonly #startedMs: number
-  #controller: Dispatcher.DispatchController | undefined
-  #held: Buffer | undefined
-  #isHolding = true
+  #call: UpstreamCall | undefined
+  #body: RequestBody | undefined
+  /** The head, and the first piece of the body, until everything that came with them was read. */
+  #heldHead: { readonly phrase: string; readonly fields: readonly string[] } | undefined
+  #held: Buffer | string | undefined
   #status = 0
   #upstreamMs = 0
-  #bytesIn = 0
   #bytesOut = 0
   #isFinished = false
-  #refusal: Refusal | undefined
 
   constructor(options: RelayOptions) {
     this.#options = options
@@ -48,95 +46,98 @@ export class ResponseRelay implements Dispatcher.DispatchHandler {
     this.#response.on('close', this.#onCallerClosed)
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller
+  /** To be told once, when the request was sent. */
+  started(call: UpstreamCall, body: RequestBody | undefined): void {
+    this.#call = call
+    this.#body = body
     if (this.#response.destroyed) this.#onCallerClosed()
   }
 
-  /** Not in undici's types, but part of its handler: called with each piece of the request body that was sent. */
-  onBodySent(chunk: Uint8Array | string): void {
-    this.#bytesIn += chunk.length
-    const { bodyBytes } = this.#options
-    if (bodyBytes === undefined || this.#bytesIn <= bodyBytes) return
-    this.#refusal = refusal('request.body_too_large', `a body of more than ${bodyBytes} bytes`)
-    this.#controller?.abort(new Error('the body is too large'))
+  /** Gives the request up, and refuses it unless the response has begun. */
+  giveUp(reason: Refusal): void {
+    this.#call?.abort()
+    this.onFailure(reason)
   }
 
-  onResponseStart(
-    controller: Dispatcher.DispatchController,
-    status: number,
-    _headers: unknown,
-    statusText?: string,
-  ): void {
-    const raw = (controller.rawHeaders ?? []) as RawHeaders
-    if (status < 200) {
-      this.#relayInformation(status, raw)
-      return
-    }
+  onInformation(status: number, fields: readonly string[]): void {
+    // An HTTP/1.0 caller cannot read an interim response (RFC 9110 §15.2).
+    const isReadable = this.#response.req.httpVersion !== '1.0'
+    if (status === 103 && isReadable) this.#response.writeInformation(103, responseHeaders(fields, undefined))
+  }
+
+  onHead(status: number, phrase: string, fields: readonly string[]): void {
     this.#status = status
     this.#upstreamMs = this.#options.monotonicMs() - this.#startedMs
     if (status === 401) this.#options.onUnauthorized()
-    this.#response.writeHead(status, reasonPhrase(statusText), responseHeaders(raw, this.#options.realm))
-    queueMicrotask(this.#release)
+    this.#heldHead = { phrase, fields }
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onData(chunk: Buffer): void {
     this.#bytesOut += chunk.length
-    if (this.#isHolding && this.#held === undefined) {
-      this.#held = chunk
+    if (this.#heldHead !== undefined && this.#held === undefined) {
+      this.#held = chunk.length > smallBodyBytes ? Buffer.from(chunk) : chunk.toString('latin1')
       return
     }
     this.#release()
-    this.#write(controller, chunk)
+    this.#write(Buffer.from(chunk))
   }
 
-  onResponseEnd(controller: Dispatcher.DispatchController): void {
-    const late = responseTrailers((controller.rawTrailers ?? []) as RawHeaders)
-    if (late.length > 0) this.#response.addTrailers(late)
-    this.#isHolding = false
+  onPause(): void {
+    if (this.#heldHead === undefined) return
+    const isHeadAlone = this.#held === undefined
+    this.#release()
+    if (isHeadAlone) this.#response.flushHeaders()
+  }
+
+  onEnd(trailers: readonly string[]): void {
+    this.#writeHead()
+    if (trailers.length > 0) this.#response.addTrailers(responseTrailers(trailers))
     const held = this.#held
     if (held === undefined) this.#response.end()
-    else if (held.length > smallBodyBytes) this.#response.end(held)
-    else this.#response.end(held.toString('latin1'), 'latin1')
+    else if (typeof held === 'string') this.#response.end(held, 'latin1')
+    else this.#response.end(held)
     this.#finish(true)
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+  onFailure(reason: Refusal): void {
+    if (this.#isFinished) return
     if (this.#response.headersSent) {
       // The caller must not take half an answer for a whole one.
       this.#response.destroy()
       this.#finish(false)
       return
     }
-    this.#refuse(this.#refusal ?? upstreamFailure(error))
+    this.#isFinished = true
+    this.#options.finish(fail(reason))
   }
 
-  #relayInformation(status: number, raw: RawHeaders): void {
-    // 100 was ours to send, and 101 cannot come here: no upgrade was asked for.
-    // An HTTP/1.0 caller cannot read an interim response (RFC 9110 §15.2).
-    const isReadable = this.#response.req.httpVersion !== '1.0'
-    if (status === 103 && isReadable) this.#response.writeInformation(103, responseHeaders(raw, undefined))
+  #writeHead(): void {
+    const head = this.#heldHead
+    if (head === undefined) return
+    this.#heldHead = undefined
+    const fields = responseHeaders(head.fields, this.#options.realm)
+    this.#response.writeHead(this.#status, reasonPhrase(head.phrase), fields)
   }
 
-  readonly #release = (): void => {
-    if (!this.#isHolding) return
-    this.#isHolding = false
+  #release(): void {
+    this.#writeHead()
     const held = this.#held
     this.#held = undefined
-    if (held === undefined) this.#response.flushHeaders()
-    else if (this.#controller !== undefined) this.#write(this.#controller, held)
+    if (held !== undefined) this.#write(typeof held === 'string' ? Buffer.from(held, 'latin1') : held)
   }
 
-  #write(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  #write(chunk: Buffer): void {
     if (this.#response.write(chunk)) return
-    controller.pause()
-    this.#response.once('drain', () => controller.resume())
+    this.#call?.pause()
+    this.#response.once('drain', this.#onDrain)
+  }
+
+  readonly #onDrain = (): void => {
+    this.#call?.resume()
   }
 
   readonly #onCallerClosed = (): void => {
-    if (this.#isFinished) return
-    this.#refusal ??= refusal('client.closed', 'the caller went away')
-    this.#controller?.abort(new Error('the caller is gone'))
+    if (!this.#isFinished) this.giveUp(refusal('client.closed', 'the caller went away'))
   }
 
   #finish(complete: boolean): void {
@@ -146,21 +147,15 @@ export class ResponseRelay implements Dispatcher.DispatchHandler {
       ok({
         status: this.#status,
         upstreamMs: this.#upstreamMs,
-        bytesIn: this.#bytesIn,
+        bytesIn: this.#body?.bytes ?? 0,
         bytesOut: this.#bytesOut,
         complete,
       }),
     )
   }
-
-  #refuse(reason: Refusal): void {
-    if (this.#isFinished) return
-    this.#isFinished = true
-    this.#options.finish(fail(reason))
-  }
 }
 
 /** A reason phrase is for human readers and means nothing (RFC 9110 §15); one that is not plain ASCII is left out. */
-function reasonPhrase(text: string | undefined): string {
-  return text !== undefined && /^[\x20-\x7e]*$/.test(text) ? text : ''
+function reasonPhrase(text: string): string {
+  return /^[\x20-\x7e]*$/.test(text) ? text : ''
 }

@@ -1,21 +1,15 @@
-import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, type ServerResponse } from 'node:http'
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import type { Socket } from 'node:net'
 import { pipeline } from 'node:stream'
 import { createProxyServer } from 'http-proxy-3'
+import type { Tunnel } from '../../base/http-caller.ts'
 import { fail, ok, type Result } from '../../base/result.ts'
 import type { AdmittedRequest } from '../../model/admitted-request.ts'
 import type { Delivery } from '../../model/delivery.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
 import { responseHeaders } from './response-headers.ts'
 import { upstreamFailure } from './upstream-failure.ts'
-
-/** The caller's end of an upgrade. */
-export interface Tunnel {
-  readonly socket: Socket
-  /** Bytes that came behind the request's header section. */
-  readonly head: Buffer
-}
 
 export interface UpgradeOptions {
   readonly upstream: URL
@@ -30,12 +24,9 @@ export interface UpgradeOptions {
 /** One upgrade to forward. */
 export interface UpgradeRequest {
   readonly admitted: AdmittedRequest
-  readonly received: IncomingMessage
-  /** Holds the caller's socket; lets go of it when the upgrade succeeds. */
-  readonly response: ServerResponse
   readonly tunnel: Tunnel
   /** What upstream gets: name, value, name, value, … */
-  readonly headers: readonly string[]
+  readonly fields: readonly string[]
   /** The connection ends after this time, when the token that opened it does. */
   readonly lifeMs: number
   /** For the challenge that replaces upstream's; undefined on a public route. */
@@ -72,22 +63,22 @@ export function createUpgrader(options: UpgradeOptions): Upgrader {
   proxy.on('error', (_error, _received, socket) => socket?.destroy())
 
   /** Sends the request; upstream's answer and errors are left to the listeners that are added to it. */
-  const send = ({ received, tunnel }: UpgradeRequest): ClientRequest | undefined => {
+  const send = ({ tunnel }: UpgradeRequest): ClientRequest | undefined => {
     let outgoing: ClientRequest | undefined
     proxy.once('proxyReqWs', request => {
       outgoing = request
     })
-    proxy.ws(received, tunnel.socket, tunnel.head)
+    proxy.ws(tunnel.received, tunnel.socket, tunnel.head)
     return outgoing?.removeAllListeners('response').removeAllListeners('error')
   }
 
   return {
     forward(upgrade) {
-      const { admitted, received, response, tunnel } = upgrade
-      const { socket } = tunnel
+      const { admitted, tunnel } = upgrade
+      const { received, response, socket } = tunnel
       const startedMs = options.monotonicMs()
       received.url = admitted.target
-      received.headers = upgradeHeaders(upgrade.headers)
+      received.headers = upgradeHeaders(upgrade.fields)
       return new Promise(resolve => {
         if (socket.destroyed || socket.readableEnded) {
           resolve(fail(callerGone))
@@ -175,7 +166,7 @@ function join({ tunnel: { socket }, lifeMs }: UpgradeRequest, upstreamSocket: So
 /** An answer other than 101, on its way to the caller with backpressure; the connection ends with it. */
 function relayAnswer(
   answer: IncomingMessage,
-  { response, realm, onUnauthorized }: UpgradeRequest,
+  { tunnel: { response }, realm, onUnauthorized }: UpgradeRequest,
   finish: (bytesOut: number, complete: boolean) => void,
 ): void {
   const status = statusOf(answer)

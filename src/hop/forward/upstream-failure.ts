@@ -1,21 +1,13 @@
 import { type Refusal, refusal } from '../../model/refusal.ts'
 
-/** Errors of undici that mean: upstream answered, and what it answered is not HTTP or contradicts itself. */
-const malformed: ReadonlySet<string> = new Set([
-  'ERR_HTTP_INVALID_HEADER_VALUE',
-  'ERR_HTTP_INVALID_STATUS_CODE',
-  'ERR_INVALID_CHAR',
-  'ERR_INVALID_HTTP_TOKEN',
-  'HTTPParserError',
-  'UND_ERR_HEADERS_OVERFLOW',
-  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
-])
+/** Errors of Node's parser that mean: upstream answered, and what it answered is not HTTP or contradicts itself. */
+const malformed = /^(?:ERR_HTTP_INVALID|ERR_INVALID_(?:CHAR|HTTP_TOKEN)|HPE_)/
 
-/** Tells what an undici or socket error means for the caller. Keeps the error's code, never its text. */
+/** Tells what a socket error means for the caller. Keeps the error's code, never its text. */
 export function upstreamFailure(error: unknown): Refusal {
   const code = errorCode(error)
   if (code.endsWith('_TIMEOUT')) return refusal('upstream.timeout', code)
-  return refusal(malformed.has(code) ? 'upstream.malformed' : 'upstream.unreachable', code)
+  return refusal(malformed.test(code) ? 'upstream.malformed' : 'upstream.unreachable', code)
 }
 
 function errorCode(error: unknown): string {

@@ -29,21 +29,14 @@ describe('outgoingHeaders', () => {
   })
 })
 
-const raw = (...fields: string[]): Buffer[] => fields.map(field => Buffer.from(field, 'latin1'))
-
 describe('responseHeaders', () => {
   it('keeps end-to-end fields as they are spelled, and every Set-Cookie', () => {
     const fields = ['Content-Type', 'text/plain', 'set-cookie', 'a=1', 'Set-Cookie', 'b=2']
-    expect(responseHeaders(raw(...fields), 'orders')).toEqual(fields)
-  })
-
-  it('keeps the bytes of a value that is not ASCII', () => {
-    const [, value] = responseHeaders([Buffer.from('X-Name'), Buffer.from('Łódź')], 'orders')
-    expect(Buffer.from(value ?? '', 'latin1').toString()).toBe('Łódź')
+    expect(responseHeaders(fields, 'orders')).toEqual(fields)
   })
 
   it('takes out what ends at this hop, what Connection nominates, and credentials', () => {
-    const fields = raw(
+    const fields = [
       ...[
         'Connection',
         'close, X-Inner',
@@ -55,33 +48,34 @@ describe('responseHeaders', () => {
         '5',
       ],
       ...['TE', 'x', 'Transfer-Encoding', 'chunked', 'Proxy-Authenticate', 'Basic', 'Content-Length', '2'],
-    )
+    ]
     expect(responseHeaders(fields, 'orders')).toEqual(['Content-Length', '2'])
   })
 
   it('does not let Connection take the length away', () => {
-    const fields = raw('Connection', 'content-length', 'Content-Length', '2')
+    const fields = ['Connection', 'content-length', 'Content-Length', '2']
     expect(responseHeaders(fields, 'orders')).toEqual(['Content-Length', '2'])
   })
 
   it('replaces challenges that name the issued token by a bare one', () => {
     const challenge = 'Bearer error="invalid_token", error_description="aud orders-api"'
-    expect(
-      responseHeaders(raw('WWW-Authenticate', challenge, 'www-authenticate', 'Basic'), 'orders'),
-    ).toEqual(['WWW-Authenticate', 'Bearer realm="orders"'])
+    expect(responseHeaders(['WWW-Authenticate', challenge, 'www-authenticate', 'Basic'], 'orders')).toEqual([
+      'WWW-Authenticate',
+      'Bearer realm="orders"',
+    ])
   })
 
   it('lets a step-up challenge through, and every challenge of a public route', () => {
     const stepUp = 'Bearer error="insufficient_user_authentication", acr_values="mfa"'
-    expect(responseHeaders(raw('www-authenticate', stepUp), 'orders')).toEqual(['WWW-Authenticate', stepUp])
+    expect(responseHeaders(['www-authenticate', stepUp], 'orders')).toEqual(['WWW-Authenticate', stepUp])
     const basic = ['WWW-Authenticate', 'Basic realm="x"']
-    expect(responseHeaders(raw(...basic), undefined)).toEqual(basic)
+    expect(responseHeaders(basic, undefined)).toEqual(basic)
   })
 })
 
 describe('responseTrailers', () => {
   it('keeps trailers and drops those that would change framing or identity', () => {
-    const trailers = raw(
+    const trailers = [
       ...[
         'grpc-status',
         '0',
@@ -94,7 +88,7 @@ describe('responseTrailers', () => {
         'Set-Cookie',
         'a',
       ],
-    )
+    ]
     expect(responseTrailers(trailers)).toEqual([['grpc-status', '0']])
   })
 })

@@ -1,0 +1,146 @@
+import { type Refusal, refusal } from '../../../model/refusal.ts'
+import type { Connect } from '../connect.ts'
+import type { ResponseHandler, UpstreamCall, UpstreamClient, UpstreamRequest } from '../upstream-client.ts'
+import { Http1Call } from './http1-call.ts'
+import { type ConnectionOwner, type ConnectionTimeouts, Http1Connection } from './http1-connection.ts'
+
+export interface Http1ClientOptions extends ConnectionTimeouts {
+  readonly connect: Connect
+  readonly connectTimeoutMs: number
+  readonly maxConnections: number
+}
+
+/** Methods that may be sent again when nothing of them was sent (RFC 9110 §9.2.2). */
+const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'QUERY'])
+const maxAttempts = 2
+const sweepMs = { shortest: 5, longest: 500 }
+
+/**
+ * A client for one HTTP/1.1 upstream: small, strict and cheap, since it is the largest part of what a hop costs. The
+ * connection that was used last is used first, so that no more are kept than are needed. Limits of time are looked
+ * after by one sweep over all connections instead of a timer for each.
+ */
+export function createHttp1Client(options: Http1ClientOptions): UpstreamClient {
+  return new Http1Client(options)
+}
+
+class Http1Client implements UpstreamClient, ConnectionOwner {
+  readonly #options: Http1ClientOptions
+  readonly #idle: Http1Connection[] = []
+  readonly #connections = new Set<Http1Connection>()
+  /** Requests for which there was no connection; the time is when they began to wait. */
+  readonly #waiting = new Map<Http1Call, number>()
+  readonly #sweepMs: number
+  #sweeper: NodeJS.Timeout | undefined
+  #closing: PromiseWithResolvers<void> | undefined
+  nowMs = performance.now()
+
+  constructor(options: Http1ClientOptions) {
+    this.#options = options
+    const shortest = Math.min(options.headersTimeoutMs, options.bodyTimeoutMs, options.connectTimeoutMs)
+    this.#sweepMs = Math.max(sweepMs.shortest, Math.min(sweepMs.longest, shortest / 4))
+  }
+
+  send(request: UpstreamRequest, handler: ResponseHandler): UpstreamCall {
+    const call = new Http1Call(request, handler, this.#onGivenUp)
+    const connection = this.#takeIdle()
+    if (connection !== undefined) connection.start(call)
+    else if (this.#connections.size < this.#options.maxConnections) this.#open(call)
+    else this.#waiting.set(call, this.nowMs)
+    return call
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= Promise.withResolvers()
+    for (const connection of this.#idle.splice(0)) connection.destroy()
+    this.#settle()
+    return this.#closing.promise
+  }
+
+  onIdle(connection: Http1Connection): void {
+    const [next] = this.#waiting.keys()
+    if (next !== undefined) {
+      this.#waiting.delete(next)
+      connection.start(next)
+    } else if (this.#closing !== undefined) {
+      connection.destroy()
+    } else {
+      this.#idle.push(connection)
+    }
+  }
+
+  onNotOpened(call: Http1Call, reason: Refusal): void {
+    if (call.isOver) return
+    if (call.attempts < maxAttempts && idempotent.has(call.request.method)) this.#open(call)
+    else call.fail(reason)
+  }
+
+  onClosed(connection: Http1Connection): void {
+    this.#connections.delete(connection)
+    const at = this.#idle.indexOf(connection)
+    if (at !== -1) this.#idle.splice(at, 1)
+    const [next] = this.#waiting.keys()
+    if (next !== undefined) {
+      this.#waiting.delete(next)
+      this.#open(next)
+    }
+    this.#settle()
+  }
+
+  readonly #onGivenUp = (call: Http1Call): void => {
+    this.#waiting.delete(call)
+  }
+
+  #takeIdle(): Http1Connection | undefined {
+    for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
+      if (connection.isUsable) return connection
+      connection.destroy()
+    }
+    return undefined
+  }
+
+  #open(call: Http1Call): void {
+    call.attempts += 1
+    if (this.#sweeper === undefined) this.nowMs = performance.now()
+    const { connect, connectTimeoutMs } = this.#options
+    let timer: NodeJS.Timeout | undefined
+    const connection = new Http1Connection(
+      this,
+      onread => {
+        const { socket, readyEvent } = connect(onread)
+        socket.once(readyEvent, () => connection.opened())
+        socket.once('close', () => clearTimeout(timer))
+        socket.once(readyEvent, () => clearTimeout(timer))
+        return socket
+      },
+      this.#options,
+      call,
+    )
+    timer = setTimeout(
+      () => connection.notOpened(refusal('upstream.timeout', 'no connection')),
+      connectTimeoutMs,
+    )
+    this.#connections.add(connection)
+    this.#sweeper ??= setInterval(() => this.#sweep(), this.#sweepMs).unref()
+  }
+
+  #sweep(): void {
+    this.nowMs = performance.now()
+    for (const connection of this.#connections) connection.check(this.nowMs)
+    for (const [call, sinceMs] of this.#waiting) {
+      if (this.nowMs - sinceMs < this.#options.connectTimeoutMs) break
+      this.#waiting.delete(call)
+      call.fail(refusal('upstream.timeout', 'no connection became free'))
+    }
+    if (this.#connections.size > 0 || this.#waiting.size > 0) return
+    clearInterval(this.#sweeper)
+    this.#sweeper = undefined
+  }
+
+  #settle(): void {
+    if (this.#closing === undefined || this.#connections.size > 0 || this.#waiting.size > 0) return
+    clearInterval(this.#sweeper)
+    this.#sweeper = undefined
+    this.#closing.resolve()
+  }
+}
