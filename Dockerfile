@@ -10,7 +10,6 @@ WORKDIR /build
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 COPY tsconfig.json tsconfig.build.json ./
-COPY types types
 COPY src src
 RUN node_modules/.bin/tsc -p tsconfig.build.json && mkdir /state
 
