@@ -88,7 +88,7 @@ function wireHop(
     clock,
   })
   const forward = createForward({
-    upstream: config.upstream,
+    upstream: config.upstream.url,
     realm: config.service,
     bodyBytes: limits.bodyBytes,
     connectTimeoutMs: timeouts.upstreamConnectMs,

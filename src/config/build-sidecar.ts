@@ -1,8 +1,10 @@
 import { buildAudit } from './build-audit.ts'
 import { buildExchange } from './build-exchange.ts'
 import { buildIssuers } from './build-issuers.ts'
+import { buildListen } from './build-listen.ts'
 import { buildRoutes } from './build-routes.ts'
 import { buildSidecarSts } from './build-sts.ts'
+import { buildUpstream } from './build-upstream.ts'
 import type { OpenKeySets } from './key-set-file.ts'
 import { policyDigest } from './policy-digest.ts'
 import type { ConfigDocument } from './read-document.ts'
@@ -23,9 +25,9 @@ export function buildSidecar(
   const exchange = buildExchange(input, sts, document)
   return {
     service,
-    listen,
+    listen: buildListen(listen, files),
     admin,
-    upstream,
+    upstream: buildUpstream(upstream, files),
     issuers,
     exchange,
     routes,

@@ -1,4 +1,6 @@
 import { compileExpression } from '../policy/expression.ts'
+import { listenAddressOf } from './build-listen.ts'
+import { upstreamUrlOf } from './build-upstream.ts'
 import { checkAdminAddress, checkNotOwnAddress } from './check-addresses.ts'
 import { checkRoutes } from './check-routes.ts'
 import { quoteText } from './config-problem.ts'
@@ -11,12 +13,14 @@ import type { SidecarInput } from './sidecar-schema.ts'
 export function checkSidecar({ parts, report }: ConfigDocument<SidecarInput>): void {
   const { service, listen, admin, upstream, issuers, exchange, routes = [], sts } = parts
   const server = exchange?.server
-  checkAdminAddress(listen, admin, report)
-  checkNotOwnAddress(upstream, ['upstream'], [listen, admin], report)
+  const data = listen && listenAddressOf(listen)
+  checkAdminAddress(data, admin, report)
+  const upstreamPath = upstream instanceof URL ? ['upstream'] : ['upstream', 'url']
+  checkNotOwnAddress(upstream && upstreamUrlOf(upstream), upstreamPath, [data, admin], report)
   checkNotOwnAddress(
     server === undefined ? undefined : new URL(server),
     ['exchange', 'server'],
-    [listen, admin],
+    [data, admin],
     report,
   )
   checkRoutes(routes, report)

@@ -56,6 +56,9 @@ function sections(schema: JsonSchema, path: string, known: Map<string, string>):
 function nestedSchema(schema: JsonSchema): { schema: JsonSchema; suffix: string } | undefined {
   if (schema.properties !== undefined && !isJwks(schema)) return { schema, suffix: '' }
   if (schema.items?.properties !== undefined) return { schema: schema.items, suffix: '[]' }
+  // A value that is also written as text has its mapping explained; `{ file: PATH }` explains itself.
+  const mapping = schema.anyOf?.find(({ properties }) => Object.keys(properties ?? {}).length > 1)
+  if (mapping !== undefined) return { schema: mapping, suffix: '' }
   const { additionalProperties: entry } = schema
   if (typeof entry === 'object' && entry.properties !== undefined) return { schema: entry, suffix: '.NAME' }
   return undefined

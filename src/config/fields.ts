@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { fail, ok, type Result } from '../base/result.ts'
+import { isSpiffeId } from '../base/spiffe-id.ts'
 import { parsePathPattern } from '../model/path-pattern.ts'
 import { parseScope, type ScopeSet, scopeSet } from '../oauth/scope-set.ts'
 import type { IssueDetail } from './issue-detail.ts'
@@ -183,3 +184,14 @@ export const addressBlock = parsedText({ title: 'an IP address or a block such a
   if (!/^(0|[1-9]\d{0,2})$/.test(bits) || Number(bits) > (version === 4 ? 32 : 128)) return fail('')
   return ok(text)
 })
+
+/** The SPIFFE IDs that a peer may have. */
+export const spiffeIds = z
+  .array(
+    parsedText(
+      { title: 'a SPIFFE ID such as spiffe://example.org/orders', pattern: '^spiffe://[a-z0-9._-]+/' },
+      text => (isSpiffeId(text) ? ok(text) : fail('')),
+    ),
+  )
+  .min(1)
+  .meta({ title: 'a list of SPIFFE IDs' })

@@ -5,11 +5,10 @@ import type { Route } from '../model/route.ts'
 export interface SidecarConfig {
   /** This workload: its `client_id` at the token service, its name in audit events and in `Via`. */
   readonly service: string
-  readonly listen: ListenAddress
+  readonly listen: ListenConfig
   /** The port for `/metrics`, `/livez`, `/readyz`. Never served on the data port. */
   readonly admin: ListenAddress
-  /** Origin of the service behind: scheme, host, port; no path. */
-  readonly upstream: URL
+  readonly upstream: UpstreamConfig
   readonly issuers: readonly IssuerRules[]
   readonly exchange: ExchangeConfig
   readonly cache: CacheConfig
@@ -28,6 +27,52 @@ export interface ListenAddress {
   readonly host: string
   /** 0 lets the system choose. */
   readonly port: number
+}
+
+/** Where requests arrive, and how connections are spoken there. */
+export interface ListenConfig extends ListenAddress {
+  /** undefined listens without TLS. */
+  readonly tls: ListenTls | undefined
+  /** Whether HTTP/2 is spoken: by ALPN with TLS, by prior knowledge without (RFC 9113 §3). HTTP/1.1 always is. */
+  readonly http2: boolean
+}
+
+export type TlsVersion = 'TLSv1.2' | 'TLSv1.3'
+
+/** TLS on the data port. Files are absolute paths of PEM files and are read again when they change. */
+export interface ListenTls {
+  readonly cert: string
+  readonly key: string
+  /** Whom client certificates must be from; undefined asks for none. */
+  readonly clientCa: string | undefined
+  /** `none` exactly without `clientCa`. With `optional`, a certificate that is presented must still be good. */
+  readonly clientCertificate: 'required' | 'optional' | 'none'
+  /** The SPIFFE ID of a client certificate must be one of these; empty takes every certificate of `clientCa`. */
+  readonly spiffeIds: readonly string[]
+  readonly minVersion: TlsVersion
+}
+
+/** The service behind, and how it is spoken to. */
+export interface UpstreamConfig {
+  /** Scheme, host, port; no path. */
+  readonly url: URL
+  /** `h2` is by ALPN over `https:`, and by prior knowledge over `http:` (RFC 9113 §3.3). */
+  readonly protocol: 'http1' | 'h2'
+  /** Present exactly for `https:`. */
+  readonly tls: UpstreamTls | undefined
+}
+
+/** TLS towards upstream. Files are absolute paths of PEM files and are read again when they change. */
+export interface UpstreamTls {
+  /** Whom the server's certificate must be from; undefined trusts the authorities that Node brings. */
+  readonly ca: string | undefined
+  /** The own certificate; present exactly with `key`. */
+  readonly cert: string | undefined
+  readonly key: string | undefined
+  /** Sent as SNI, and checked instead of the host of `url`. */
+  readonly serverName: string | undefined
+  /** The SPIFFE ID of the server must be one of these, and no name is checked then; empty checks the name. */
+  readonly spiffeIds: readonly string[]
 }
 
 /** Which tokens of one issuer are accepted, and with which keys. */

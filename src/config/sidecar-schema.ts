@@ -1,23 +1,27 @@
 import { z } from 'zod'
 import { exchangeSchema } from './exchange-schema.ts'
-import { listenAddress, name, strictUrl } from './fields.ts'
+import { listenAddress, name } from './fields.ts'
 import { issuerList } from './issuer-schema.ts'
+import { listenSchema } from './listen-schema.ts'
 import { routeSchema } from './route-schema.ts'
 import { auditSchema, cacheSchema, forwardedSchema, limitsSchema, timeoutsSchema } from './runtime-schema.ts'
 import { sidecarStsSchema } from './sts-schema.ts'
+import { upstreamSchema } from './upstream-schema.ts'
 
 /** What the author of a sidecar's configuration writes. */
 export const sidecarSchema = z.strictObject({
   service: name.describe(
     'This workload: its `client_id` at the token service, its name in audit events and in `Via`.',
   ),
-  listen: listenAddress.prefault('0.0.0.0:8080').describe('Where requests arrive.'),
+  listen: listenSchema
+    .prefault('0.0.0.0:8080')
+    .describe('Where requests arrive. A mapping for TLS: its `address` and the following.'),
   admin: listenAddress
     .prefault('127.0.0.1:9090')
     .describe('Where `/metrics`, `/livez`, `/readyz` and the embedded token service are.'),
-  upstream: strictUrl('an http: or https: URL without path, such as http://127.0.0.1:3000', {
-    schemes: ['http:', 'https:'],
-  }).describe('The service behind: scheme, host and port.'),
+  upstream: upstreamSchema.describe(
+    'The service behind: scheme, host and port. A mapping for HTTP/2 and TLS: its `url` and the following.',
+  ),
   issuers: issuerList
     .prefault([])
     .describe('Whose tokens may arrive here. At least one, unless every route is public.'),

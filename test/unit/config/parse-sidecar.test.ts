@@ -67,7 +67,7 @@ describe('a sidecar configuration of seven lines', () => {
         },
       ],
     })
-    expect(config.upstream.href).toBe('http://127.0.0.1:3000/')
+    expect(config.upstream.url.href).toBe('http://127.0.0.1:3000/')
   })
 
   it('runs the token service inside, with exactly what its routes need', () => {

@@ -54,7 +54,7 @@ describe('keys', () => {
   it('says what is missing, at its parent', () => {
     expect(sidecarProblems('{}\n')).toEqual([
       'c.yaml:1:1: service: found nothing; expected a name of letters, digits, . _ and -',
-      'c.yaml:1:1: upstream: found nothing; expected an http: or https: URL without path, such as http://127.0.0.1:3000',
+      'c.yaml:1:1: upstream: found nothing; expected an http: or https: URL without path, such as http://127.0.0.1:3000, or a mapping',
       'c.yaml:1:1: routes: found nothing; expected a list of at least one route',
     ])
     expect(sidecarProblems(withLine(5, '    keys: { file: k.json }'))).toEqual([
@@ -95,17 +95,17 @@ describe('values', () => {
     [
       8,
       'listen: 8080',
-      'c.yaml:8:9: listen: found a number; expected host:port such as 0.0.0.0:8080 or [::]:8080',
+      'c.yaml:8:9: listen: found a number; expected host:port such as 0.0.0.0:8080 or [::]:8080, or a mapping',
     ],
     [
       8,
       'listen: 0127.0.0.1:8080',
-      'c.yaml:8:9: listen: found "0127.0.0.1:8080"; expected host:port such as 0.0.0.0:8080 or [::]:8080',
+      'c.yaml:8:9: listen: found "0127.0.0.1:8080"; expected host:port such as 0.0.0.0:8080 or [::]:8080, or a mapping',
     ],
     [
       8,
       'listen: 0.0.0.0:65536',
-      'c.yaml:8:9: listen: found "0.0.0.0:65536"; expected host:port such as 0.0.0.0:8080 or [::]:8080',
+      'c.yaml:8:9: listen: found "0.0.0.0:65536"; expected host:port such as 0.0.0.0:8080 or [::]:8080, or a mapping',
     ],
     [
       8,
@@ -406,6 +406,7 @@ describe('addresses', () => {
     ['http:/a.test', 'is not an absolute URL'],
     ['HTTP://a.test', 'is not an absolute URL'],
     ['http://', 'is not an absolute URL'],
+    ['http://a%00.test', 'is not an absolute URL'],
     ['"http://a.test "', 'has blanks, control characters or characters outside ASCII'],
     ['"http://a\\0.test"', 'has blanks, control characters or characters outside ASCII'],
     ['"http://a\\u3002test"', 'has blanks, control characters or characters outside ASCII'],
@@ -417,6 +418,10 @@ describe('addresses', () => {
       '0x7f.0.0.1',
       'LOCALHOST',
       'localhost.',
+      'LOCALHOST.',
+      '0x7f000001',
+      '0177.0.0.1',
+      '127.0.0.1.',
       'a..test',
       '-a.test',
       'a%2etest',
@@ -427,7 +432,10 @@ describe('addresses', () => {
     ].map(host => [`"http://${host}"`, 'has a host or port that is not written in its one canonical form']),
   ])('refuses upstream %s, which %s', (url, reason) => {
     expect(sidecarProblems(withLine(2, `upstream: ${url}`))).toEqual([
-      `c.yaml:2:11: upstream: found a value, which ${reason}; expected ${upstreamTitle}`,
+      `c.yaml:2:11: upstream: found a value, which ${reason}; expected ${upstreamTitle}, or a mapping`,
+    ])
+    expect(sidecarProblems(withLine(2, `upstream: { url: ${url} }`))).toEqual([
+      `c.yaml:2:18: upstream.url: found a value, which ${reason}; expected ${upstreamTitle}`,
     ])
   })
 
@@ -439,6 +447,7 @@ describe('addresses', () => {
     'http://xn--bcher-kva.test',
   ])('takes upstream %s', url => {
     expect(sidecarProblems(withLine(2, `upstream: "${url}"`))).toEqual([])
+    expect(sidecarProblems(withLine(2, `upstream: { url: "${url}" }`))).toEqual([])
   })
 
   it.each([
@@ -453,6 +462,14 @@ describe('addresses', () => {
     [
       'listen: 0.0.0.0:3000',
       'c.yaml:2:11: upstream: found an address that this sidecar itself listens on; expected another server',
+    ],
+    [
+      'listen: { address: 0.0.0.0:3000 }',
+      'c.yaml:2:11: upstream: found an address that this sidecar itself listens on; expected another server',
+    ],
+    [
+      'listen: { address: 0.0.0.0:9090 }',
+      'c.yaml:1:1: admin: found the port of listen; expected another port',
     ],
     [
       'admin: 127.0.0.1:3000',
