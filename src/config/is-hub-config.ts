@@ -1,5 +1,5 @@
+import { readTextFile } from '../base/text-file.ts'
 import { readConfigSource } from './config-source.ts'
-import { readTextFile } from './file-reader.ts'
 
 /** Whether a file is a hub's: it has `sts` and nothing of what only a sidecar has. False for what cannot be read. */
 export function isHubConfig(file: string): boolean {

@@ -1,7 +1,7 @@
 import { fail, type Result } from '../base/result.ts'
+import { readTextFile } from '../base/text-file.ts'
 import type { ConfigProblem } from './config-problem.ts'
 import type { Environment } from './environment.ts'
-import { readTextFile } from './file-reader.ts'
 import type { HubConfig } from './hub-config.ts'
 import { parseHubConfig } from './parse-hub.ts'
 import { parseSidecarConfig } from './parse-sidecar.ts'
