@@ -1,8 +1,5 @@
-import type { Server } from 'node:http'
-import type { Socket } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import { type Clock, systemClock } from '../base/clock.ts'
-import { closeServer, listen } from '../base/listen.ts'
 import type { Log } from '../base/log.ts'
 import type { SidecarConfig } from '../config/sidecar-config.ts'
 import { createFrontServer } from '../hop/accept/front-server.ts'
@@ -41,9 +38,6 @@ export interface SidecarDependencies extends RecordDependencies {
 /** What sockets and files hold on to, and a reload therefore cannot change. */
 const fixedAtStart = ['service', 'listen', 'admin', 'limits', 'timeouts', 'audit'] as const
 
-/** While draining, connections that have become idle are closed this often. */
-const drainCheckMs = 50
-
 /** Starts a sidecar. Rejects when it cannot listen or its audit file cannot be opened; nothing is left running then. */
 export async function startSidecar(
   config: SidecarConfig,
@@ -53,7 +47,6 @@ export async function startSidecar(
   await using started = new AsyncDisposableStack()
   const record = assembleRecord(config, dependencies)
   started.defer(() => record.close())
-  const detached = new Set<Socket>()
   const kept = createKeptParts({ log, clock, record })
   /** The current one, and those before it that requests are still under way in. */
   const hops = new Set<AssembledHop>()
@@ -87,17 +80,16 @@ export async function startSidecar(
   })
   started.defer(() => admin.close())
   const server = createFrontServer(
-    { ...config.limits, ...config.timeouts },
+    { limits: { ...config.limits, ...config.timeouts } },
     {
       onRequest(caller) {
         void current.hop(caller)
       },
       onUnreadable: (...unreadable) => current.refuseUnreadable(...unreadable),
     },
-    detached,
   )
-  const address = await listen(server, config.listen)
-  started.defer(() => drain(server, detached, config.timeouts.drainMs))
+  const address = await server.listen(config.listen)
+  started.defer(() => server.drain(config.timeouts.drainMs))
   void current.warm()
 
   const running = started.move()
@@ -136,19 +128,4 @@ export async function startSidecar(
       return closing
     },
   }
-}
-
-async function drain(server: Server, detached: ReadonlySet<Socket>, graceMs: number): Promise<void> {
-  const idle = setInterval(() => server.closeIdleConnections(), drainCheckMs)
-  // Upgraded connections are nobody's requests: they have the same grace, and then they end. Both at once, so that no
-  // request becomes an upgrade in between.
-  const grace = setTimeout(() => {
-    server.closeAllConnections()
-    for (const socket of detached) socket.destroy()
-  }, graceMs)
-  await closeServer(server, graceMs)
-  clearInterval(idle)
-  clearTimeout(grace)
-  // The server counts them as closed before they say so themselves, and with that their events are written.
-  await Promise.all([...detached].map(socket => new Promise(resolve => socket.once('close', resolve))))
 }

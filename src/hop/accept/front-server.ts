@@ -1,44 +1,108 @@
-import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
-import type { Caller } from '../../base/http-caller.ts'
-import { type Refusal, refusal } from '../../model/refusal.ts'
+import { createServer, type Server, type ServerOptions } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import { type Socket, Server as TcpServer } from 'node:net'
+import type { TLSSocket, TlsOptions } from 'node:tls'
+import { listen } from '../../base/listen.ts'
+import { CallerConnections } from './caller-connections.ts'
+import type { Front, FrontLimits } from './front.ts'
+import { serveHttp1 } from './http1-front.ts'
+import { readProtocol } from './protocol-preface.ts'
 
-/** The limits of the data port that Node's parser and server enforce. Milliseconds and bytes. */
-export interface FrontLimits {
-  readonly headerBytes: number
-  readonly connections: number
-  readonly requestsPerConnection: number
-  readonly headersMs: number
-  readonly keepAliveMs: number
-  readonly bodyIdleMs: number
+/** A part of the front that takes connections on which HTTP/2 is spoken. */
+export interface Http2Front {
+  take(socket: Socket): void
+  /** Tells every client to go elsewhere (GOAWAY). Resolves when all streams have ended. */
+  drain(): Promise<void>
+  /** Breaks off what is left. */
+  destroy(): void
 }
 
-/** Where what arrives goes. */
-export interface Front {
-  readonly onRequest: (caller: Caller) => void
+export interface FrontOptions {
+  readonly limits: FrontLimits
+  /** undefined listens without TLS. */
+  readonly tls?: TlsOptions | undefined
+  /** undefined speaks HTTP/1.1 only. */
+  readonly http2?: Http2Front | undefined
+  /** Whether a caller that completed the handshake may stay; its certificate's chain was verified by then. */
+  readonly isPermittedPeer?: ((socket: TLSSocket) => boolean) | undefined
+}
+
+/** The server of the data port. */
+export interface FrontServer {
+  /** @throws the system's error when the address is taken, not allowed or not this machine's */
+  listen(address: { readonly host: string; readonly port: number }): Promise<{ host: string; port: number }>
+  /** Takes another certificate for connections from now on; those that are open go on. */
+  useTls(context: TlsOptions): void
   /**
-   * Bytes that are no request. The connection must end.
-   *
-   * @param mayAnswer false when another answer is under way: a second one would be read as part of it
+   * Takes no new connection, lets requests under way end, and closes connections when no more requests come on them;
+   * after `graceMs` breaks off what is left.
    */
-  readonly onUnreadable: (socket: Socket, reason: Refusal, mayAnswer: boolean) => void
+  drain(graceMs: number): Promise<void>
 }
 
-/**
- * The server of the data port, not yet listening. Node's parser refuses most ambiguous framing by itself (two lengths,
- * folded fields, bare line feeds); what it lets through, `accept` looks at.
- *
- * @param detached gets the sockets that Node lets go of (upgrades and CONNECT) while they are open: closing the server
- *   does not end those, whoever closes it must
- */
-export function createFrontServer(limits: FrontLimits, front: Front, detached: Set<Socket>): Server {
-  const server = createServer({
+/** Makes the server of the data port, not yet listening: HTTP/1.1, and HTTP/2 on the same port. */
+export function createFrontServer(options: FrontOptions, front: Front): FrontServer {
+  const { limits, tls, http2, isPermittedPeer } = options
+  const connections = new CallerConnections(limits)
+  const server = createNodeServer(limits, tls, http2 !== undefined)
+  const arrival = tls === undefined ? 'connection' : 'secureConnection'
+  const [takeHttp1] = server.listeners(arrival) as ((socket: Socket) => void)[]
+  if (takeHttp1 === undefined) throw new Error('the server does not listen to its own connections')
+  server.removeAllListeners(arrival)
+  server.on(arrival, (socket: Socket) => {
+    if (isPermittedPeer?.(socket as TLSSocket) === false) {
+      socket.destroy()
+      return
+    }
+    connections.add(socket)
+    const take = (protocol: 'http1' | 'http2'): void => {
+      if (protocol === 'http1' || http2 === undefined) {
+        connections.served(socket)
+        takeHttp1.call(server, socket)
+      } else {
+        connections.forget(socket)
+        http2.take(socket)
+      }
+    }
+    if (tls !== undefined) take((socket as TLSSocket).alpnProtocol === 'h2' ? 'http2' : 'http1')
+    else if (http2 === undefined) take('http1')
+    else readProtocol(socket, take)
+  })
+  serveHttp1(server, front, connections)
+
+  return {
+    listen: address => listen(server, address),
+    useTls(context) {
+      if ('setSecureContext' in server && typeof server.setSecureContext === 'function') {
+        server.setSecureContext(context)
+      }
+    },
+    async drain(graceMs) {
+      const closed = new Promise<void>(resolve => {
+        // Not the close of node:http, which closes idle connections at once: a request may be on its way on one.
+        TcpServer.prototype.close.call(server, () => resolve())
+      })
+      connections.drain()
+      const grace = setTimeout(() => {
+        connections.destroy()
+        http2?.destroy()
+      }, graceMs)
+      await Promise.all([closed, http2?.drain()])
+      clearTimeout(grace)
+      // Tunnels count as closed before they say so themselves, and with that their events are written.
+      await connections.close()
+      server.close()
+    },
+  }
+}
+
+function createNodeServer(limits: FrontLimits, tls: TlsOptions | undefined, speaksHttp2: boolean): Server {
+  const options: ServerOptions = {
     maxHeaderSize: limits.headerBytes,
     headersTimeout: limits.headersMs,
-    // Bodies may take as long as they move: an idle socket is what ends.
+    // Bodies may take as long as they move: an idle socket is what ends, and the sweep over connections finds it.
     requestTimeout: 0,
-    keepAliveTimeout: limits.keepAliveMs,
+    keepAliveTimeout: 0,
     connectionsCheckingInterval: Math.min(1_000, limits.headersMs),
     requireHostHeader: false,
     insecureHTTPParser: false,
@@ -46,99 +110,20 @@ export function createFrontServer(limits: FrontLimits, front: Front, detached: S
     // HTTP/1.0 knows no Upgrade (RFC 9110 §7.8); any other protocol is ignored.
     shouldUpgradeCallback: ({ httpVersion, headers }) =>
       httpVersion === '1.1' && headers.upgrade?.toLowerCase() === 'websocket',
-  })
-  /** The newest response of each socket. Answers leave in order: when it is closed, so are those before it. */
-  const newest = new WeakMap<Duplex, ServerResponse>()
-  const isAnswering = (socket: Duplex): boolean => newest.get(socket)?.closed === false
-  /** Sockets whose unreadable bytes were seen to: Node reports every further piece of them. */
-  const ended = new WeakSet<Duplex>()
+  }
+  const server =
+    tls === undefined
+      ? createServer(options)
+      : createTlsServer({
+          ...options,
+          ...tls,
+          handshakeTimeout: limits.headersMs,
+          ALPNProtocols: speaksHttp2 ? ['h2', 'http/1.1'] : ['http/1.1'],
+        })
   // Past Node's own count it would drop fields and go on; `accept` counts them instead.
   server.maxHeadersCount = 0
   server.maxConnections = limits.connections
   server.maxRequestsPerSocket = limits.requestsPerConnection
-  server.setTimeout(limits.bodyIdleMs, socket => {
-    if (!isAwaitingUpstream(socket, newest.get(socket))) socket.destroy()
-  })
-  const onRequest = (received: IncomingMessage, response: ServerResponse): void => {
-    const { socket } = received
-    if (isAnswering(socket)) closeWithSocket(response, socket)
-    newest.set(socket, response)
-    front.onRequest({ received, response })
-  }
-  const onDetached = (received: IncomingMessage, duplex: Duplex, head?: Buffer): void => {
-    const socket = duplex as Socket
-    detached.add(socket)
-    socket.on('error', () => socket.destroy())
-    socket.once('close', () => detached.delete(socket))
-    if (isAnswering(socket)) {
-      const reason = refusal(
-        'request.malformed',
-        `${received.method} behind a request that is not answered yet`,
-      )
-      front.onUnreadable(socket, reason, false)
-      return
-    }
-    const response = responseFor(received, socket)
-    if (head === undefined) front.onRequest({ received, response })
-    else front.onRequest({ received, response, tunnel: { received, response, socket, head } })
-  }
-  server.on('request', onRequest)
-  server.on('checkContinue', onRequest)
-  server.on('checkExpectation', onRequest)
-  server.on('upgrade', onDetached)
-  server.on('connect', (received: IncomingMessage, duplex: Duplex) => onDetached(received, duplex))
-  server.on('clientError', (error: NodeJS.ErrnoException, duplex: Duplex) => {
-    if (ended.has(duplex)) return
-    ended.add(duplex)
-    const socket = duplex as Socket
-    const reason = unreadable(error.code)
-    // Inside a body they belong to a request, which has an event of its own.
-    const isInBody = newest.get(socket)?.req.complete === false
-    if (reason === undefined || isInBody) socket.destroy()
-    else front.onUnreadable(socket, reason, socket.writable && !isAnswering(socket))
-  })
+  server.timeout = 0
   return server
-}
-
-/**
- * The idle limit is for bodies. Who has sent a whole request and been told nothing yet waits for the upstream, and how
- * long that may take is a limit of its own.
- */
-function isAwaitingUpstream(socket: Socket, response: ServerResponse | undefined): boolean {
-  if (response === undefined || response.closed || socket.writableLength > 0) return false
-  return response.req.complete && !response.headersSent
-}
-
-/**
- * A response that waits for its turn has no socket yet. When Node lets go of the socket meanwhile, it forgets the
- * response, which would never hear that its turn does not come.
- */
-function closeWithSocket(response: ServerResponse, socket: Socket): void {
-  const onClose = (): void => {
-    if (response.closed) return
-    response.destroy()
-    response.emit('close')
-  }
-  socket.setMaxListeners(0)
-  socket.once('close', onClose)
-  response.once('close', () => socket.removeListener('close', onClose))
-}
-
-/** Node hands over the bare socket of an upgrade; refusing it takes a response. */
-function responseFor(received: IncomingMessage, socket: Socket): ServerResponse {
-  const response = new ServerResponse(received)
-  response.shouldKeepAlive = false
-  response.assignSocket(socket)
-  // Node has taken away its own listener, without which a stalled response never goes on.
-  socket.on('drain', () => response.emit('drain'))
-  // The caller may keep its half open for ever; nothing of it is read any more.
-  response.once('finish', () => socket.destroySoon())
-  return response
-}
-
-function unreadable(code: string | undefined): Refusal | undefined {
-  if (code === 'ECONNRESET' || code === 'EPIPE') return undefined
-  if (code === 'HPE_HEADER_OVERFLOW') return refusal('request.header_too_large', code)
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return refusal('request.timeout', code)
-  return refusal('request.malformed', code ?? 'unreadable')
 }

@@ -1,0 +1,88 @@
+import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { type Refusal, refusal } from '../../model/refusal.ts'
+import type { CallerConnections } from './caller-connections.ts'
+import type { Front } from './front.ts'
+
+/**
+ * Hands the requests of a server on. Node's parser refuses most ambiguous framing by itself (two lengths, folded fields,
+ * bare line feeds); what it lets through, `accept` looks at.
+ */
+export function serveHttp1(server: Server, front: Front, connections: CallerConnections): void {
+  /** Sockets whose unreadable bytes were seen to: Node reports every further piece of them. */
+  const ended = new WeakSet<Duplex>()
+  const onRequest = (received: IncomingMessage, response: ServerResponse): void => {
+    const { socket } = received
+    if (connections.answering(socket, response) !== undefined) closeWithSocket(response, socket)
+    if (connections.isDraining) response.shouldKeepAlive = false
+    front.onRequest({ received, response })
+  }
+  const onDetached = (received: IncomingMessage, duplex: Duplex, head?: Buffer): void => {
+    const socket = duplex as Socket
+    const isAnswering = connections.newest(socket)?.closed === false
+    connections.detach(socket)
+    socket.on('error', () => socket.destroy())
+    if (isAnswering) {
+      const reason = refusal(
+        'request.malformed',
+        `${received.method} behind a request that is not answered yet`,
+      )
+      front.onUnreadable(socket, reason, false)
+      return
+    }
+    const response = responseFor(received, socket)
+    if (head === undefined) front.onRequest({ received, response })
+    else front.onRequest({ received, response, tunnel: { received, response, socket, head } })
+  }
+  server.on('request', onRequest)
+  server.on('checkContinue', onRequest)
+  server.on('checkExpectation', onRequest)
+  server.on('upgrade', onDetached)
+  server.on('connect', (received: IncomingMessage, duplex: Duplex) => onDetached(received, duplex))
+  server.on('clientError', (error: NodeJS.ErrnoException, duplex: Duplex) => {
+    if (ended.has(duplex)) return
+    ended.add(duplex)
+    const socket = duplex as Socket
+    const reason = unreadable(error.code)
+    const newest = connections.newest(socket)
+    // Inside a body they belong to a request, which has an event of its own.
+    const isInBody = newest?.req.complete === false
+    if (reason === undefined || isInBody) socket.destroy()
+    else front.onUnreadable(socket, reason, socket.writable && newest?.closed !== false)
+  })
+}
+
+/**
+ * A response that waits for its turn has no socket yet. When Node lets go of the socket meanwhile, it forgets the
+ * response, which would never hear that its turn does not come.
+ */
+function closeWithSocket(response: ServerResponse, socket: Socket): void {
+  const onClose = (): void => {
+    if (response.closed) return
+    response.destroy()
+    response.emit('close')
+  }
+  socket.setMaxListeners(0)
+  socket.once('close', onClose)
+  response.once('close', () => socket.removeListener('close', onClose))
+}
+
+/** Node hands over the bare socket of an upgrade; refusing it takes a response. */
+function responseFor(received: IncomingMessage, socket: Socket): ServerResponse {
+  const response = new ServerResponse(received)
+  response.shouldKeepAlive = false
+  response.assignSocket(socket)
+  // Node has taken away its own listener, without which a stalled response never goes on.
+  socket.on('drain', () => response.emit('drain'))
+  // The caller may keep its half open for ever; nothing of it is read any more.
+  response.once('finish', () => socket.destroySoon())
+  return response
+}
+
+function unreadable(code: string | undefined): Refusal | undefined {
+  if (code === 'ECONNRESET' || code === 'EPIPE') return undefined
+  if (code === 'HPE_HEADER_OVERFLOW') return refusal('request.header_too_large', code)
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return refusal('request.timeout', code)
+  return refusal('request.malformed', code ?? 'unreadable')
+}
