@@ -9,17 +9,22 @@ export interface ProcessUsage {
   readonly rssBytes: number
 }
 
-/** Reads a process's CPU time, user and system, and its resident memory; with its children, such as worker processes. */
+/**
+ * Reads the CPU time, user and system, and the resident memory of a process with all its threads and with all its
+ * children, such as worker processes. Memory that processes share counts once for each.
+ */
 export function readUsage(pid: number): ProcessUsage {
-  const own = readOne(pid)
-  return childrenOf(pid).map(readUsage).reduce(add, own)
+  return childrenOf(pid).map(readUsage).reduce(add, readOne(pid))
 }
+
+/** User, system, and the same of children that have ended (proc(5), `stat`, fields 14 to 17). */
+const timeFields = [11, 12, 13, 14]
 
 function readOne(pid: number): ProcessUsage {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   // The command name may hold spaces and brackets: fields are counted from the last bracket.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const ticks = Number(fields[11]) + Number(fields[12])
+  const ticks = timeFields.reduce((sum, field) => sum + Number(fields[field]), 0)
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   const rssKilobytes = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0)
   return { cpuMicroseconds: (ticks / ticksPerSecond) * 1e6, rssBytes: rssKilobytes * 1024 }

@@ -1,8 +1,19 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 
-/** What wrk saw. */
+/** What a generator sends, again and again. */
 export interface Load {
+  readonly url: string
+  readonly method?: 'GET' | 'POST'
+  readonly headers?: Readonly<Record<string, string>>
+  readonly bodyBytes?: number
+  /** A file of lines `PATH TOKEN`, which are sent in turn. */
+  readonly lines?: string
+}
+
+/** What a generator saw. */
+export interface LoadResult {
   readonly requests: number
   readonly requestsPerSecond: number
   readonly p50Ms: number
@@ -12,38 +23,49 @@ export interface Load {
 }
 
 export interface LoadOptions {
-  readonly url: string
-  readonly headers: Readonly<Record<string, string>>
   readonly connections: number
   readonly seconds: number
   readonly cpu: number
+  /** The first of the load's lines to send. */
+  readonly firstLine?: number
 }
+
+const script = join(import.meta.dirname, 'load.lua')
 
 /** Loads a URL with wrk, one thread, on one processor. */
-export async function runWrk(options: LoadOptions): Promise<Load> {
-  const fields = Object.entries(options.headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
+export async function runWrk(load: Load, options: LoadOptions): Promise<LoadResult> {
+  const { url, method = 'GET', headers = {}, bodyBytes = 0, lines } = load
+  const { connections, seconds, cpu, firstLine = 0 } = options
+  const fields = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
+  const amount = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '--timeout', '10s']
+  const scriptArguments = [
+    method,
+    String(bodyBytes),
+    ...(lines === undefined ? [] : [lines, String(firstLine)]),
+  ]
   const child = spawn('taskset', [
-    ...[
-      '-c',
-      String(options.cpu),
-      'wrk',
-      '-t1',
-      `-c${options.connections}`,
-      `-d${options.seconds}s`,
-      '--latency',
-    ],
-    ...fields,
-    options.url,
+    ...['-c', String(cpu), 'wrk', ...amount, ...fields],
+    ...['-s', script, url, '--', ...scriptArguments],
   ])
+  const kill = (): void => {
+    child.kill('SIGKILL')
+  }
+  process.once('exit', kill)
   let output = ''
-  child.stdout.on('data', chunk => {
-    output += chunk
-  })
-  await once(child, 'exit')
-  return readOutput(output)
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', chunk => {
+      output += chunk
+    })
+  }
+  // 'close' comes after the last of the output, 'exit' may come before.
+  await once(child, 'close')
+  process.off('exit', kill)
+  const result = readOutput(output)
+  if (result.requests === 0) throw new Error(`wrk had no answer from ${url}:\n${output}`)
+  return result
 }
 
-function readOutput(output: string): Load {
+function readOutput(output: string): LoadResult {
   const number = (pattern: RegExp): number => Number(pattern.exec(output)?.[1] ?? 0)
   const socketErrors = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(output)
   return {

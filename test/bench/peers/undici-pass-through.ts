@@ -1,13 +1,22 @@
 import { createServer, type ServerResponse } from 'node:http'
 import { type Dispatcher, Pool } from 'undici'
 
-/** The floor: `node:http` in, undici out, and nothing between that a correct proxy could do without. */
-const pool = new Pool(process.env['UPSTREAM'] ?? '', { connections: 128, pipelining: 1 })
+/**
+ * The floor: `node:http` in, undici out, and nothing between that a proxy could do without. Header sections stay the
+ * flat lists that they arrive as, hop-by-hop fields are left out (RFC 9110 §7.6.1), an answer that is whole in its
+ * first piece leaves in one write, and everything else is streamed with backpressure.
+ */
+const pool = new Pool(process.env['UPSTREAM'] ?? '', { connections: 64, pipelining: 1 })
 
 const hopByHop = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'te', 'trailer'])
 
+/** Up to this size, text is cheaper to write with its head than bytes are. */
+const textBytes = 2_048
+
 class Relay implements Dispatcher.DispatchHandler {
   readonly #response: ServerResponse
+  #length = -1
+  #isEnded = false
 
   constructor(response: ServerResponse) {
     this.#response = response
@@ -15,44 +24,52 @@ class Relay implements Dispatcher.DispatchHandler {
 
   onRequestStart(): void {}
 
-  onResponseStart(
-    _controller: Dispatcher.DispatchController,
-    status: number,
-    headers: Record<string, string | string[] | undefined>,
-  ): void {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+    const raw = controller.rawHeaders as readonly Buffer[]
     const fields: string[] = []
-    for (const name in headers) {
-      const value = headers[name]
-      if (typeof value === 'string' && !hopByHop.has(name)) fields.push(name, value)
-      else if (Array.isArray(value)) for (const one of value) fields.push(name, one)
+    for (let index = 0; index < raw.length; index += 2) {
+      const name = (raw[index] as Buffer).toString('latin1')
+      const lowerCase = name.toLowerCase()
+      if (hopByHop.has(lowerCase)) continue
+      const value = (raw[index + 1] as Buffer).toString('latin1')
+      if (lowerCase === 'content-length') this.#length = Number(value)
+      fields.push(name, value)
     }
     this.#response.writeHead(status, fields)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (chunk.length === this.#length) {
+      this.#isEnded = true
+      if (chunk.length > textBytes) this.#response.end(chunk)
+      else this.#response.end(chunk.toString('latin1'), 'latin1')
+      return
+    }
     if (this.#response.write(chunk)) return
     controller.pause()
     this.#response.once('drain', () => controller.resume())
   }
 
   onResponseEnd(): void {
-    this.#response.end()
+    if (!this.#isEnded) this.#response.end()
   }
 
   onResponseError(): void {
-    if (!this.#response.headersSent) this.#response.writeHead(502)
-    this.#response.end()
+    if (this.#response.headersSent) this.#response.destroy()
+    else this.#response.writeHead(502).end()
   }
 }
 
 createServer((request, response) => {
+  const { rawHeaders } = request
   const headers: string[] = []
-  for (let index = 0; index < request.rawHeaders.length; index += 2) {
-    const name = request.rawHeaders[index] as string
-    if (!hopByHop.has(name.toLowerCase())) headers.push(name, request.rawHeaders[index + 1] as string)
+  let hasBody = false
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string
+    const lowerCase = name.toLowerCase()
+    if (lowerCase === 'content-length' || lowerCase === 'transfer-encoding') hasBody = true
+    if (!hopByHop.has(lowerCase)) headers.push(name, rawHeaders[index + 1] as string)
   }
-  const hasBody =
-    request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined
   pool.dispatch(
     { path: request.url ?? '/', method: request.method as 'GET', headers, body: hasBody ? request : null },
     new Relay(response),

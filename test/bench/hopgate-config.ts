@@ -1,0 +1,90 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { findFreePort } from '../../src/assemble/demo/ports.ts'
+import { Unavailable } from './contestant.ts'
+import type { ServerProcess } from './server-process.ts'
+import type { Site } from './site.ts'
+
+/** Sections of a configuration file. */
+export type Sections = Readonly<Record<string, unknown>>
+
+/** A sidecar or hub that can be started. */
+export interface PreparedProcess {
+  readonly process: ServerProcess
+  readonly adminPort: number
+}
+
+/**
+ * Writes the configuration of a sidecar with everything on: policy, cache, audit to a file, metrics.
+ *
+ * @param sections what is different about it; each replaces the section of its name
+ */
+export async function prepareSidecar(
+  site: Site,
+  started: AsyncDisposableStack,
+  sections: Sections | ((listen: string) => Sections) = {},
+): Promise<PreparedProcess> {
+  const [port, adminPort] = [await findFreePort(), await findFreePort()]
+  const listen = `127.0.0.1:${port}`
+  const folder = makeFolder(site, started)
+  const file = writeConfig(folder, 'sidecar.yaml', {
+    service: 'orders',
+    listen,
+    admin: `127.0.0.1:${adminPort}`,
+    upstream: site.upstream.url,
+    issuers: loginIssuers(site),
+    audit: { file: join(folder, 'audit.jsonl') },
+    routes: [ordersRoute],
+    ...(typeof sections === 'function' ? sections(listen) : sections),
+  })
+  return { process: { name: 'sidecar', command: run(site, 'run', file), port }, adminPort }
+}
+
+/** The route that every measurement asks for. */
+export const ordersRoute = {
+  path: '/orders/**',
+  methods: ['GET', 'POST'],
+  audience: 'orders-api',
+  scope: 'orders:read',
+  clients: ['shop-web'],
+}
+
+/** The issuers of the callers' tokens, for a sidecar or a hub. */
+export function loginIssuers(site: Site): readonly Sections[] {
+  return [site.login, site.quickLogin].map(({ issuer, jwks }) => ({
+    issuer,
+    audience: ['shop-web'],
+    keys: { inline: jwks },
+  }))
+}
+
+/** A folder for one contestant's files: audit trails grow, and go with it. */
+export function makeFolder(site: Site, started: AsyncDisposableStack): string {
+  return started.adopt(mkdtempSync(join(site.folder, 'contestant-')), path =>
+    rmSync(path, { recursive: true, force: true }),
+  )
+}
+
+/** Writes a configuration; JSON is YAML. */
+export function writeConfig(folder: string, name: string, sections: Sections): string {
+  const file = join(folder, name)
+  writeFileSync(file, JSON.stringify(sections, undefined, 2))
+  return file
+}
+
+/**
+ * Refuses to go on with a configuration that this build does not know.
+ *
+ * @throws Unavailable with what `hopgate check` says
+ */
+export function requireKnown(site: Site, { command }: ServerProcess): void {
+  const file = command.at(-1) ?? ''
+  const { status, stderr } = spawnSync(process.execPath, [site.entry, 'check', file], { encoding: 'utf8' })
+  if (status !== 0)
+    throw new Unavailable(`not in this build: ${stderr.trim().split('\n')[0]?.replace(`${file}:`, '')}`)
+}
+
+function run(site: Site, command: 'run' | 'hub', file: string): readonly string[] {
+  return [process.execPath, site.entry, command, '--config', file]
+}

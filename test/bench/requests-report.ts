@@ -1,0 +1,72 @@
+import type { Contestant, Target } from './contestant.ts'
+import { contestants } from './contestants.ts'
+import type { Comparison, Sample } from './measurements/requests.ts'
+import { median } from './statistics.ts'
+import { formatNumber, formatTable } from './table.ts'
+import { verdict } from './verdict.ts'
+
+/** The table of a comparison: medians of the rounds, and each target beside its row. */
+export function formatRequests({ samples, missing }: Comparison): string {
+  const shown = contestants.filter(
+    ({ name }) => name in missing || samples.some(({ contestant }) => contestant === name),
+  )
+  const table = formatTable(shown.map(contestant => formatRow(contestant, samples, missing)))
+  return [table, ...shown.flatMap(contestant => formatProcesses(contestant, samples))].join('\n\n')
+}
+
+function formatRow(
+  { name, title, targets = [] }: Contestant,
+  samples: readonly Sample[],
+  missing: Comparison['missing'],
+): Record<string, string> {
+  const own = samples.filter(({ contestant }) => contestant === name)
+  const of = (
+    field: 'cpuMicrosecondsPerRequest' | 'requestsPerSecond' | 'p50Ms' | 'p99Ms' | 'rssMegabytes',
+  ) => median(own.map(sample => sample[field]))
+  const verdicts = targets.map(target => formatTarget(target, name, samples))
+  return {
+    name,
+    row: title,
+    'CPU µs/request': formatNumber(of('cpuMicrosecondsPerRequest'), 1),
+    '× floor': formatNumber(ratio(name, 'floor', samples), 2),
+    'requests/s': formatNumber(of('requestsPerSecond')),
+    'p50 ms': formatNumber(of('p50Ms'), 2),
+    'p99 ms': formatNumber(of('p99Ms'), 2),
+    'RSS MB': formatNumber(of('rssMegabytes')),
+    errors: String(own.reduce((sum, { errors }) => sum + errors, 0)),
+    targets: [...(missing[name] === undefined ? [] : [missing[name]]), ...verdicts].join('; '),
+  }
+}
+
+function formatTarget({ of, atMost }: Target, name: string, samples: readonly Sample[]): string {
+  return `${verdict(ratio(name, of, samples), atMost, 2)} × ${of}`
+}
+
+/** How many times the cost of another: the median of the rounds in which both were measured. */
+function ratio(name: string, other: string, samples: readonly Sample[]): number {
+  const costs = (contestant: string): ReadonlyMap<number, number> =>
+    new Map(
+      samples
+        .filter(sample => sample.contestant === contestant)
+        .map(({ round, cpuMicrosecondsPerRequest }) => [round, cpuMicrosecondsPerRequest]),
+    )
+  const others = costs(other)
+  return median(
+    [...costs(name)].flatMap(([round, cost]) => {
+      const otherCost = others.get(round)
+      return otherCost === undefined ? [] : [cost / otherCost]
+    }),
+  )
+}
+
+/** Where several processes share the cost: what each takes, and how many requests a second keep one core of it busy. */
+function formatProcesses({ name }: Contestant, samples: readonly Sample[]): readonly string[] {
+  const own = samples.filter(({ contestant }) => contestant === name)
+  const processes = Object.keys(own[0]?.cpuByProcess ?? {})
+  if (processes.length < 2) return []
+  const parts = processes.map(process => {
+    const cost = median(own.map(({ cpuByProcess }) => cpuByProcess[process] ?? Number.NaN))
+    return `${process} ${formatNumber(cost, 1)} µs/request, ${formatNumber(1e6 / cost)} requests/s per core`
+  })
+  return [`${name}: ${parts.join('; ')}`]
+}

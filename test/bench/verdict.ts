@@ -1,0 +1,8 @@
+import { formatNumber } from './table.ts'
+
+/** A figure held against its bound, such as `1.31 (≤ 1.20: miss)`. */
+export function verdict(value: number, atMost: number, digits: number): string {
+  if (!Number.isFinite(value)) return `– (≤ ${formatNumber(atMost, digits)}: not measured)`
+  const word = value <= atMost ? 'ok' : 'miss'
+  return `${formatNumber(value, digits)} (≤ ${formatNumber(atMost, digits)}: ${word})`
+}
