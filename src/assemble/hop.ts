@@ -5,6 +5,7 @@ import type { Log } from '../base/log.ts'
 import { TaskCount } from '../base/task-count.ts'
 import type { SidecarConfig } from '../config/sidecar-config.ts'
 import { createAccept } from '../hop/accept/accept.ts'
+import type { LoadMonitor } from '../hop/accept/load-monitor.ts'
 import { createRouteTable } from '../hop/accept/route-table.ts'
 import { createTrustedProxies } from '../hop/accept/trusted-proxies.ts'
 import { createAuthenticate } from '../hop/authenticate/authenticate.ts'
@@ -40,6 +41,7 @@ export interface HopDependencies {
   readonly log: Log
   readonly record: AssembledRecord
   readonly kept: KeptParts
+  readonly load: LoadMonitor
 }
 
 /**
@@ -68,7 +70,7 @@ export function assembleHop(config: SidecarConfig, dependencies: HopDependencies
 
 function wireHop(
   config: SidecarConfig,
-  { clock, log, record, kept }: HopDependencies,
+  { clock, log, record, kept, load }: HopDependencies,
   parts: AsyncDisposableStack,
 ): Omit<AssembledHop, 'retire' | 'close'> {
   const { exchange: exchangeConfig, limits, timeouts } = config
@@ -106,6 +108,7 @@ function wireHop(
       targetBytes: limits.targetBytes,
       headerCount: limits.headerCount,
       bodyBytes: limits.bodyBytes,
+      overload: () => load.overload(),
       pseudonym: `hopgate-${config.service}`,
     }),
     authenticate: createAuthenticate(verifier, clock),

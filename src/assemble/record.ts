@@ -14,6 +14,8 @@ import type { TokenServiceEvent } from '../sts/token-service-event.ts'
 /** The sixth stage with its sinks: the audit trail and the metrics. */
 export interface AssembledRecord extends HopRecord {
   readonly metrics: MetricsSink
+  /** Hops that have begun and not ended. */
+  underWay(): number
   /** Records what the embedded token service issues and refuses, in the same trail. */
   tokenEventsOf(issuer: string): (event: TokenServiceEvent) => void
   /** Whether the token service may issue: false while its event could be lost and must not be. */
@@ -45,6 +47,7 @@ export function assembleRecord(
   const record = createRecord([createJsonLinesSink(service, writer), metrics], log)
   return {
     metrics,
+    underWay: () => inFlight,
     tokenEventsOf(issuer) {
       const lineOf = createTokenEventWriter(issuer)
       return event => {

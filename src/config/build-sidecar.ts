@@ -46,6 +46,9 @@ export function buildSidecar(
       bodyBytes: limits.body,
       tokenBytes: limits.token,
       connections: limits.connections,
+      requests: limits.requests,
+      eventLoopDelayMs: limits.event_loop_delay,
+      memoryBytes: limits.memory,
       requestsPerConnection: limits.requests_per_connection,
     },
     timeouts: {

@@ -38,6 +38,17 @@ export const limitsSchema = z.strictObject({
     .describe('One request body. Absent: no limit; bodies are streamed.'),
   token: sizeBytes(256, MiB).prefault('8KiB').describe('One presented token.'),
   connections: wholeNumber(1, 1_000_000).prefault(10_000).describe('Connections at the same time.'),
+  requests: wholeNumber(1, 1_000_000)
+    .prefault(10_000)
+    .describe('Requests under way at the same time; more are refused.'),
+  event_loop_delay: durationMs('10ms', '1m')
+    .prefault('500ms')
+    .describe('How late the event loop may be before requests are refused.'),
+  memory: sizeBytes(32 * MiB, 1024 * GiB)
+    .optional()
+    .describe(
+      "Resident memory above which requests are refused. Absent: nine tenths of the container's limit, if it has one.",
+    ),
   requests_per_connection: wholeNumber(1, 100_000_000)
     .prefault(10_000)
     .describe('Requests on one connection before it is closed.'),

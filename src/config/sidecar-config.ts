@@ -176,6 +176,12 @@ export interface Limits {
   /** Bytes of one presented token. */
   readonly tokenBytes: number
   readonly connections: number
+  /** Requests under way at the same time. */
+  readonly requests: number
+  /** How late the event loop may be before requests are refused, in milliseconds. */
+  readonly eventLoopDelayMs: number
+  /** Resident memory above which requests are refused; undefined takes it from the container's limit. */
+  readonly memoryBytes: number | undefined
   readonly requestsPerConnection: number
 }
 

@@ -59,6 +59,7 @@ export const refusals = {
   'upstream.malformed': { status: 502, title: 'Upstream answered badly' },
   'upstream.timeout': { status: 504, title: 'Upstream took too long' },
   'client.closed': { status: 499, title: 'Caller went away', close: true },
+  'sidecar.overloaded': { status: 503, title: 'Too busy now', retry: true },
   'audit.unavailable': { status: 503, title: 'Cannot be recorded now', retry: true, alert: true },
   internal: { status: 500, title: 'Internal error', close: true, alert: true },
 } as const satisfies Record<string, RefusalAnswer>

@@ -27,6 +27,8 @@ export interface AcceptOptions {
   readonly targetBytes: number
   readonly headerCount: number
   readonly bodyBytes: number | undefined
+  /** Why another request would be too many; undefined when there is room. */
+  readonly overload: () => string | undefined
   /** This hop's name in `Via`; a request that carries it has been here before. */
   readonly pseudonym: string
 }
@@ -42,6 +44,8 @@ const requestIdSyntax = /^[A-Za-z0-9._~:+/=-]{8,128}$/
 export function createAccept(options: AcceptOptions): Accept {
   return received => {
     const { method = '', url = '' } = received
+    const overload = options.overload()
+    if (overload !== undefined) return fail(refusal('sidecar.overloaded', overload))
     if (method === 'TRACE' || method === 'CONNECT')
       return fail(refusal('request.method', `${method} is never forwarded`))
     if (url.length > options.targetBytes) {

@@ -1,3 +1,4 @@
+import { removeFields } from '../../base/connection-options.ts'
 import type { CallerResponse } from '../../base/http-caller.ts'
 import { fail, ok, type Result } from '../../base/result.ts'
 import type { Delivery } from '../../model/delivery.ts'
@@ -15,6 +16,9 @@ export interface RelayOptions {
   /** Called when upstream says 401 to the issued token. */
   readonly onUnauthorized: () => void
 }
+
+/** A 204 has no body, and must not speak of its length (RFC 9110 §8.6). */
+const lengthFields: ReadonlySet<string> = new Set(['content-length'])
 
 /** A body up to this size leaves as text, byte for byte in Latin-1: Node then writes it and its head as one piece. */
 const smallBodyBytes = 2_048
@@ -116,6 +120,7 @@ export class ResponseRelay implements ResponseHandler {
     if (head === undefined) return
     this.#heldHead = undefined
     const fields = responseHeaders(head.fields, this.#options.realm)
+    if (this.#status === 204) removeFields(fields, lengthFields)
     this.#response.writeHead(this.#status, reasonPhrase(head.phrase), fields)
   }
 

@@ -21,8 +21,8 @@ type Role = 'content-length' | 'transfer-encoding' | 'connection' | 'keep-alive'
 
 const statusLine = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/
 const fieldName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-/** Anything but visible characters, blanks, bytes above ASCII, and the two characters of a line end side by side. */
-const forbidden = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/
+/** Control characters other than the blank one and those of a line end. */
+const control = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/
 const oneLength = /^\d{1,15}$/
 const blank = (code: number): boolean => code === 0x20 || code === 0x09
 
@@ -36,9 +36,9 @@ const blank = (code: number): boolean => code === 0x20 || code === 0x09
  * @returns the reason, in a few words without upstream's text, when it is no HTTP/1.1 response
  */
 export function readResponseHead(text: string, isHead: boolean): ResponseHead | string {
-  if (forbidden.test(text)) return 'a control character or bare line end in the head'
-  let end = text.indexOf('\r\n')
-  const start = statusLine.exec(end === -1 ? text : text.slice(0, end))
+  if (control.test(text)) return 'a control character in the head'
+  let end = lineEnd(text, 0)
+  const start = end === badLine ? null : statusLine.exec(text.slice(0, end))
   if (start === null) return 'no HTTP/1.1 status line'
   const status = Number(start[2])
   const isHttp10 = start[1] === '0'
@@ -46,18 +46,18 @@ export function readResponseHead(text: string, isHead: boolean): ResponseHead | 
   const fields: string[] = []
   let length: number | undefined
   let isChunked = false
-  let connection = ''
+  let isPersistent = !isHttp10
   let keepAliveSeconds: number | undefined
-  while (end !== -1) {
+  while (end < text.length) {
     const from = end + 2
-    end = text.indexOf('\r\n', from)
-    const lineEnd = end === -1 ? text.length : end
+    end = lineEnd(text, from)
+    if (end === badLine) return 'a line that does not end with CR LF'
     const colon = text.indexOf(':', from)
-    if (colon === -1 || colon >= lineEnd) return 'a line that is no field'
+    if (colon === -1 || colon >= end) return 'a line that is no field'
     const name = text.slice(from, colon)
     const role = roleOf(name)
     if (role === undefined) return 'a field name that is no token'
-    const value = trimmed(text, colon + 1, lineEnd)
+    const value = trimmed(text, colon + 1, end)
     fields.push(name, value)
     if (role === 'other') continue
     if (role === 'content-length') {
@@ -69,7 +69,7 @@ export function readResponseHead(text: string, isHead: boolean): ResponseHead | 
       }
       isChunked = true
     } else if (role === 'connection') {
-      connection += `,${value.toLowerCase()}`
+      isPersistent &&= value === 'keep-alive' || !namesClose(value)
     } else {
       keepAliveSeconds = readTimeout(value)
     }
@@ -81,7 +81,7 @@ export function readResponseHead(text: string, isHead: boolean): ResponseHead | 
     phrase: start[3] ?? '',
     fields,
     bodyLength,
-    isPersistent: !isHttp10 && bodyLength !== untilClose && !namesClose(connection),
+    isPersistent: isPersistent && bodyLength !== untilClose,
     keepAliveSeconds,
   }
 }
@@ -94,9 +94,10 @@ export function readResponseHead(text: string, isHead: boolean): ResponseHead | 
  */
 export function readTrailers(text: string): string[] | undefined {
   const fields: string[] = []
-  if (forbidden.test(text)) return undefined
+  if (control.test(text)) return undefined
   for (const line of text.split('\r\n')) {
     if (line === '') continue
+    if (/[\r\n]/.test(line)) return undefined
     const colon = line.indexOf(':')
     const name = line.slice(0, Math.max(0, colon))
     const role = roleOf(name)
@@ -117,6 +118,16 @@ function bodyLengthOf(
   return length ?? untilClose
 }
 
+const badLine = -1
+
+/** @returns where the line ends that begins at `from`; {@link badLine} when that is not with CR LF or the text */
+function lineEnd(text: string, from: number): number {
+  const feed = text.indexOf('\n', from)
+  const end = feed === -1 ? text.length : feed - 1
+  const carriageReturn = text.indexOf('\r', from)
+  return carriageReturn === (feed === -1 ? -1 : end) ? end : badLine
+}
+
 function trimmed(text: string, from: number, to: number): string {
   let start = from
   let end = to
@@ -126,7 +137,10 @@ function trimmed(text: string, from: number, to: number): string {
 }
 
 function namesClose(connection: string): boolean {
-  return connection !== '' && connection.split(',').some(option => option.trim() === 'close')
+  return connection
+    .toLowerCase()
+    .split(',')
+    .some(option => option.trim() === 'close')
 }
 
 function readTimeout(value: string): number | undefined {
