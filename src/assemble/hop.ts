@@ -12,6 +12,7 @@ import { createAuthenticate } from '../hop/authenticate/authenticate.ts'
 import { createAuthorize } from '../hop/authorize/authorize.ts'
 import { createExchange } from '../hop/exchange/exchange.ts'
 import { createForward } from '../hop/forward/forward.ts'
+import type { OpenTunnels } from '../hop/forward/open-tunnels.ts'
 import { createHop, type Hop } from '../hop/hop.ts'
 import { createRefuse } from '../hop/refuse.ts'
 import { createRefuseUnreadable, type RefuseUnreadable } from '../hop/unreadable.ts'
@@ -42,6 +43,7 @@ export interface HopDependencies {
   readonly record: AssembledRecord
   readonly kept: KeptParts
   readonly load: LoadMonitor
+  readonly tunnels: OpenTunnels
 }
 
 /**
@@ -70,7 +72,7 @@ export function assembleHop(config: SidecarConfig, dependencies: HopDependencies
 
 function wireHop(
   config: SidecarConfig,
-  { clock, log, record, kept, load }: HopDependencies,
+  { clock, log, record, kept, load, tunnels }: HopDependencies,
   parts: AsyncDisposableStack,
 ): Omit<AssembledHop, 'retire' | 'close'> {
   const { exchange: exchangeConfig, limits, timeouts } = config
@@ -97,6 +99,7 @@ function wireHop(
     headersTimeoutMs: timeouts.upstreamHeadersMs,
     bodyTimeoutMs: timeouts.bodyIdleMs,
     websocketIdleMs: timeouts.websocketIdleMs,
+    tunnels,
     clock,
     onUnauthorized: request => exchange.evict(request),
   })

@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts'
 import type { SidecarConfig } from '../config/sidecar-config.ts'
 import { createFrontServer } from '../hop/accept/front-server.ts'
 import { createLoadMonitor } from '../hop/accept/load-monitor.ts'
+import { OpenTunnels } from '../hop/forward/open-tunnels.ts'
 import { type Readiness, startAdminServer } from './admin-server.ts'
 import { type AssembledHop, assembleHop } from './hop.ts'
 import { createKeptParts } from './kept-parts.ts'
@@ -48,13 +49,14 @@ export async function startSidecar(
   await using started = new AsyncDisposableStack()
   const record = assembleRecord(config, dependencies)
   started.defer(() => record.close())
+  const tunnels = new OpenTunnels()
   const load = createLoadMonitor(config.limits, () => record.underWay())
   started.defer(() => load.close())
   const kept = createKeptParts({ log, clock, record })
   /** The current one, and those before it that requests are still under way in. */
   const hops = new Set<AssembledHop>()
   const assemble = (next: SidecarConfig): AssembledHop => {
-    const hop = assembleHop(next, { log, clock, record, kept, load })
+    const hop = assembleHop(next, { log, clock, record, kept, load, tunnels })
     hops.add(hop)
     return hop
   }
@@ -127,6 +129,7 @@ export async function startSidecar(
     reopenFiles: () => record.reopen(),
     close() {
       isDraining = true
+      tunnels.goAway()
       closing ??= running.disposeAsync()
       return closing
     },

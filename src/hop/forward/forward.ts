@@ -8,6 +8,7 @@ import type { IssuedToken } from '../../model/issued-token.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
 import { createConnect } from './connect.ts'
 import { createHttp1Client } from './http1/http1-client.ts'
+import type { OpenTunnels } from './open-tunnels.ts'
 import { outgoingHeaders } from './outgoing-headers.ts'
 import { RequestBody } from './request-body.ts'
 import { ResponseRelay } from './response-relay.ts'
@@ -27,6 +28,8 @@ export interface ForwardOptions {
   readonly headersTimeoutMs: number
   readonly bodyTimeoutMs: number
   readonly websocketIdleMs: number
+  /** Where upgraded connections are kept, which go on when the rest is closed. */
+  readonly tunnels: OpenTunnels
   readonly clock: Clock
   /** Called when upstream refuses an issued token. */
   readonly onUnauthorized: (request: ExchangeRequest) => void
@@ -50,8 +53,9 @@ const maxConnections = 1_024
 export function createForward(options: ForwardOptions): Forward {
   const { clock } = options
   const monotonicMs = (): number => clock.monotonicMs()
+  const connect = createConnect(options.upstream)
   const client = createHttp1Client({
-    connect: createConnect(options.upstream),
+    connect,
     connectTimeoutMs: options.connectTimeoutMs,
     headersTimeoutMs: options.headersTimeoutMs,
     bodyTimeoutMs: options.bodyTimeoutMs,
@@ -59,6 +63,8 @@ export function createForward(options: ForwardOptions): Forward {
   })
   const upgrader = createUpgrader({
     upstream: options.upstream,
+    connect,
+    tunnels: options.tunnels,
     connectTimeoutMs: options.connectTimeoutMs,
     headersTimeoutMs: options.headersTimeoutMs,
     idleMs: options.websocketIdleMs,

@@ -1,6 +1,5 @@
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { pipeline } from 'node:stream'
 import { createProxyServer } from 'http-proxy-3'
 import type { Tunnel } from '../../base/http-caller.ts'
@@ -8,11 +7,17 @@ import { fail, ok, type Result } from '../../base/result.ts'
 import type { AdmittedRequest } from '../../model/admitted-request.ts'
 import type { Delivery } from '../../model/delivery.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
+import type { Connect } from './connect.ts'
+import type { OpenTunnels } from './open-tunnels.ts'
 import { responseHeaders } from './response-headers.ts'
 import { upstreamFailure } from './upstream-failure.ts'
+import { watchTunnel } from './websocket-tunnel.ts'
 
 export interface UpgradeOptions {
   readonly upstream: URL
+  readonly connect: Connect
+  /** Where connections that opened are kept. */
+  readonly tunnels: OpenTunnels
   readonly connectTimeoutMs: number
   readonly headersTimeoutMs: number
   /** Between two pieces of the body, when upstream answers instead of upgrading. */
@@ -43,17 +48,15 @@ export interface Upgrader {
   forward(upgrade: UpgradeRequest): Promise<Result<Delivery, Refusal>>
 }
 
-const longestTimerMs = 2 ** 31 - 1
-
 /**
  * Upgrades go through http-proxy-3, which is given nothing but what was admitted, and which only opens the connection:
  * an answer that is no upgrade takes the way of every other response, an error that of every other refusal.
  */
 export function createUpgrader(options: UpgradeOptions): Upgrader {
-  const agent = options.upstream.protocol === 'https:' ? new HttpsAgent() : new HttpAgent()
   const proxy = createProxyServer({
-    target: options.upstream,
-    agent,
+    // With TLS or without, the socket is the agent's affair.
+    target: `http://${options.upstream.host}`,
+    agent: new UpstreamAgent(options.connect),
     prependPath: false,
     toProxy: true,
     secure: true,
@@ -129,7 +132,8 @@ export function createUpgrader(options: UpgradeOptions): Upgrader {
           response.detachSocket(socket)
           answer.headers = switchingHeaders(answer.rawHeaders)
           for (const listener of open) listener(answer, upstreamSocket, head)
-          join(upgrade, upstreamSocket, options.idleMs)
+          const limits = { idleMs: options.idleMs, lifeMs: upgrade.lifeMs }
+          watchTunnel(socket, upstreamSocket, limits, options.tunnels)
           resolve(ok({ status: 101, upstreamMs, bytesIn: 0, bytesOut: 0, complete: true }))
         })
       })
@@ -137,30 +141,24 @@ export function createUpgrader(options: UpgradeOptions): Upgrader {
   }
 }
 
+/** Opens each connection as those of every other request are opened. */
+class UpstreamAgent extends HttpAgent {
+  readonly #connect: Connect
+
+  constructor(connect: Connect) {
+    super()
+    this.#connect = connect
+  }
+
+  override createConnection(): Duplex {
+    return this.#connect().socket
+  }
+}
+
 const callerGone = refusal('client.closed', 'the caller went away')
 
 class UpgradeTimeout extends Error {
   readonly code = 'UPSTREAM_HEADERS_TIMEOUT'
-}
-
-/** http-proxy-3 has joined the two ends; when one is gone the other one goes too, and both when their time is over. */
-function join({ tunnel: { socket }, lifeMs }: UpgradeRequest, upstreamSocket: Socket, idleMs: number): void {
-  const end = (): void => {
-    socket.destroy()
-    upstreamSocket.destroy()
-  }
-  if (socket.destroyed) {
-    end()
-    return
-  }
-  const life = setTimeout(end, Math.min(lifeMs, longestTimerMs))
-  socket.setTimeout(idleMs, end)
-  upstreamSocket.setTimeout(idleMs, end)
-  upstreamSocket.once('close', () => socket.destroySoon())
-  socket.once('close', () => {
-    clearTimeout(life)
-    upstreamSocket.destroy()
-  })
 }
 
 /** An answer other than 101, on its way to the caller with backpressure; the connection ends with it. */
