@@ -1,6 +1,7 @@
 import { fail, ok, type Result } from '../base/result.ts'
 import { buildSidecar } from './build-sidecar.ts'
 import { checkSidecar } from './check-sidecar.ts'
+import { checkTlsFiles } from './check-tls.ts'
 import type { ConfigProblem } from './config-problem.ts'
 import { deepFreeze } from './freeze.ts'
 import { openKeySets } from './key-set-file.ts'
@@ -23,6 +24,7 @@ export function parseSidecarConfig(
   if (!read.ok) return read
   const { input, parts, files, report } = read.value
   checkSidecar(read.value)
+  checkTlsFiles(read.value)
   const keysAt = openKeySets(parts.sts?.clients ?? [], files, report)
   const problems = report.problems()
   if (problems.length > 0 || input === undefined) return fail(problems)
