@@ -64,7 +64,7 @@ export function createAuthority(commonName = 'hopgate-test-authority'): TestAuth
     const usage = ['-addext', 'keyUsage=critical,keyCertSign,cRLSign']
     const request = ['req', '-x509', '-new', '-key', join(folder, 'key.pem'), '-days', '2', ...usage]
     const out = join(folder, 'cert.pem')
-    openssl([...request, '-subj', `/CN=${commonName}`, '-out', out])
+    openssl([...request, '-subj', subjectOf(commonName), '-out', out])
     return authorityOf({ key, cert: readFileSync(out, 'utf8') })
   })
 }
@@ -105,12 +105,16 @@ function sign(authority: TestCertificate, request: CertificateRequest): TestCert
       at('ca.cnf'),
       `${databaseOf(folder)}[leaf]\nsubjectKeyIdentifier=none\n${lines.join('\n')}\n`,
     )
-    openssl(['req', '-new', '-key', at('key.pem'), '-subj', `/CN=${commonName}`, '-out', at('csr.pem')])
+    openssl(['req', '-new', '-key', at('key.pem'), '-subj', subjectOf(commonName), '-out', at('csr.pem')])
     const signer = ['-cert', at('ca.pem'), '-keyfile', at('ca.key'), '-startdate', from, '-enddate', until]
     const output = ['-extensions', 'leaf', '-in', at('csr.pem'), '-out', at('cert.pem')]
     openssl(['ca', '-batch', '-notext', '-config', at('ca.cnf'), ...signer, ...output])
     return { key, cert: readFileSync(at('cert.pem'), 'utf8') }
   })
+}
+
+function subjectOf(commonName: string): string {
+  return `/CN=${commonName.replaceAll('/', '\\/')}`
 }
 
 /** What `openssl ca` wants to be told. */
