@@ -77,3 +77,12 @@ export function handshake(port: number, options: ConnectionOptions): Promise<str
     socket.once('close', () => resolve(heard))
   })
 }
+
+/** Makes a connection, and answers with the session that it could be resumed by. */
+export function openSession(port: number, options: ConnectionOptions): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port, ...options })
+    socket.once('session', resolve).once('error', reject)
+    socket.resume()
+  })
+}

@@ -1,5 +1,3 @@
-import type { TLSSocket } from 'node:tls'
-import { connect } from 'node:tls'
 import { afterEach, describe, expect, it } from 'vitest'
 import { connectOptions } from '../../../src/base/tls-connect.ts'
 import {
@@ -10,7 +8,7 @@ import {
   expired,
   withCertificates,
 } from '../../support/certificate.ts'
-import { handshake, openMaterial, startTlsServer, writeTlsFiles } from '../../support/tls.ts'
+import { handshake, openMaterial, openSession, startTlsServer, writeTlsFiles } from '../../support/tls.ts'
 
 const orders = 'spiffe://test/orders'
 const pins = [orders, 'spiffe://test/ns/shop/sa/orders']
@@ -195,11 +193,7 @@ describe.skipIf(!canMakeCertificates)(`a connection to upstream${withCertificate
       const { port } = await startTlsServer({ cert, key, maxVersion: version })
       const material = openMaterial(writeTlsFiles({ ca: authority.cert }))
       const options = connectOptions(material, { serverName: undefined, spiffeIds: pins })
-      const session = Promise.withResolvers<Buffer>()
-      const first: TLSSocket = connect({ host: '127.0.0.1', port, ...options })
-      first.once('session', session.resolve)
-      first.resume()
-      const resumed = { ...options, session: await session.promise }
+      const resumed = { ...options, session: await openSession(port, options) }
       expect(await handshake(port, resumed)).toBe('hello')
       // Node does not ask for the identity of a resumed session: it must be kept with the material that it was made by.
       const other = openMaterial(writeTlsFiles({ ca: stranger.cert }))
