@@ -88,7 +88,12 @@ async function createAgent(options: HttpClientOptions): Promise<Agent> {
   return new Agent({
     connections: 32,
     keepAliveTimeout: 10_000,
-    connect: { ...(options.ca !== undefined && { ca: options.ca }) },
+    connect: {
+      // Said, and not left to Node's default, which NODE_TLS_REJECT_UNAUTHORIZED in the environment turns off.
+      rejectUnauthorized: true,
+      minVersion: 'TLSv1.2',
+      ...(options.ca !== undefined && { ca: options.ca }),
+    },
   })
 }
 

@@ -1,5 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { TestCertificate } from './certificate.ts'
 import { createTestIssuer, type TestIssuer } from './tokens.ts'
 
 /** A token request as the server received it. */
@@ -37,16 +39,23 @@ export interface TestAuthorizationServer {
   close(): Promise<void>
 }
 
-/** Starts one on a free port of loopback. Client `orders` exchanges for `alice`. */
-export async function startAuthorizationServer(): Promise<TestAuthorizationServer> {
+/**
+ * Starts one on a free port of loopback, with TLS when it has a certificate. Client `orders` exchanges for `alice`.
+ */
+export async function startAuthorizationServer(
+  certificate?: TestCertificate,
+): Promise<TestAuthorizationServer> {
   const tokenRequests: ReceivedTokenRequest[] = []
   const paths: string[] = []
   let other: (path: string) => TokenScript | undefined = () => undefined
-  const server = createServer((request, response) => {
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     void serve(request, response).catch(() => response.destroy())
-  })
+  }
+  const server =
+    certificate === undefined ? createServer(onRequest) : createHttpsServer(certificate, onRequest)
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const scheme = certificate === undefined ? 'http' : 'https'
+  const issuer = `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`
   const signer = await createTestIssuer({ issuer })
 
   const claimsFor = (form: URLSearchParams): Record<string, unknown> => ({
