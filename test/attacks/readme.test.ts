@@ -15,7 +15,7 @@ const readme = readFileSync(new URL('README.md', folder), 'utf8')
 
 function rowsOf(section: string): Row[] {
   const text = readme.split(/^## /m).find(part => part.startsWith(section)) ?? ''
-  return [...text.matchAll(/^\| ([A-D]\d\d) \|(.*)\|$/gm)].map(([, id = '', rest = '']) => {
+  return [...text.matchAll(/^\| ([A-G]\d\d) \|(.*)\|$/gm)].map(([, id = '', rest = '']) => {
     const [, files = '', names = '', status = ''] = rest.split('|').map(cell => cell.trim())
     return { id, files: listOf(files), names: listOf(names), status }
   })
@@ -38,6 +38,7 @@ describe.each<[string, readonly string[]]>([
   ['B. Claims', numbered('B', 15)],
   ['Pattern C.', 'C01 C02 C03 C04 C05 C07 C08 C09 C10 C12 C13 C14 C16 C17 C18 C20 C21'.split(' ')],
   ['Pattern D.', 'D01 D02 D03 D05 D06 D09 D10'.split(' ')],
+  ['Pattern G.', 'G01 G02 G05'.split(' ')],
 ])('the table of %s', (section, ids) => {
   it('has every attack once', () => {
     expect(rowsOf(section).map(({ id }) => id)).toEqual(ids)

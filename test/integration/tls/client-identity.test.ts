@@ -114,7 +114,7 @@ describe.skipIf(!canMakeCertificates)(`a client of the data port${withCertificat
       'INVALID_PURPOSE',
       () => authority.issue({ names: [`URI:${shop}`], usage: ['serverAuth'] }),
     ],
-  ])('with %s is refused, also where it is optional', async (_what, code, make) => {
+  ])('G01 with %s is refused, also where it is optional', async (_what, code, make) => {
     const certificate = make()
     for (const rules of [required, pinned]) {
       const { call, identified } = await start(rules)

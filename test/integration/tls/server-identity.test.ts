@@ -87,7 +87,7 @@ describe.skipIf(!canMakeCertificates)(`a connection to upstream${withCertificate
       'INVALID_PURPOSE',
       () => authority.issue({ names: ['DNS:orders.test', `URI:${orders}`], usage: ['emailProtection'] }),
     ],
-  ])('is refused when the certificate %s, with %s, by name and by identity', async (_what, code, make) => {
+  ])('G01 is refused when the certificate %s, with %s, by name and by identity', async (_what, code, make) => {
     const certificate = make()
     expect(await connectTo(certificate, { name: 'orders.test' })).toBe(code)
     expect(await connectTo(certificate, { spiffeIds: pins })).toBe(code)
@@ -179,7 +179,7 @@ describe.skipIf(!canMakeCertificates)(`a connection to upstream${withCertificate
       else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before
     })
 
-    it('is refused all the same', async () => {
+    it('G01 is refused all the same', async () => {
       process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
       const certificate = stranger.issue({ names: ['DNS:orders.test'] })
       expect(await connectTo(certificate, { name: 'orders.test' })).toBe('UNABLE_TO_VERIFY_LEAF_SIGNATURE')

@@ -430,7 +430,7 @@ describe('addresses', () => {
       'a.test:',
       'a.test:080',
     ].map(host => [`"http://${host}"`, 'has a host or port that is not written in its one canonical form']),
-  ])('refuses upstream %s, which %s', (url, reason) => {
+  ])('G05 refuses upstream %s, which %s', (url, reason) => {
     expect(sidecarProblems(withLine(2, `upstream: ${url}`))).toEqual([
       `c.yaml:2:11: upstream: found a value, which ${reason}; expected ${upstreamTitle}, or a mapping`,
     ])
@@ -445,7 +445,7 @@ describe('addresses', () => {
     'http://my_service:3000',
     'http://[::1]:3000',
     'http://xn--bcher-kva.test',
-  ])('takes upstream %s', url => {
+  ])('G05 takes upstream %s', url => {
     expect(sidecarProblems(withLine(2, `upstream: "${url}"`))).toEqual([])
     expect(sidecarProblems(withLine(2, `upstream: { url: "${url}" }`))).toEqual([])
   })

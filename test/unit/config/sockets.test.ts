@@ -120,7 +120,7 @@ describe('upstream', () => {
     '"b.test:443"',
     '"b\\u3002test"',
     '"b\\0.test"',
-  ])('refuses the server name %s', name => {
+  ])('G05 refuses the server name %s', name => {
     expect(sidecarProblems(withUpstream(`{ url: https://a.test, tls: { server_name: ${name} } }`))).toEqual([
       expect.stringMatching(
         /^c\.yaml:2:54: upstream\.tls\.server_name: found ".*"; expected a lower-case host name$/,
