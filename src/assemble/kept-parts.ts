@@ -2,11 +2,13 @@ import type { Clock } from '../base/clock.ts'
 import { createHttpClient } from '../base/http-client.ts'
 import type { HttpHandler } from '../base/http-message.ts'
 import type { Log } from '../base/log.ts'
+import { createTlsMaterial } from '../base/tls-material.ts'
 import type { SidecarConfig } from '../config/sidecar-config.ts'
 import { TokenExchanger } from '../hop/exchange/exchangers/token-exchange.ts'
 import { LayeredCache } from '../hop/exchange/layered-cache.ts'
 import { MemoryCache } from '../hop/exchange/memory-cache.ts'
 import { RedisCache } from '../hop/exchange/redis-cache.ts'
+import type { UpstreamTrust } from '../hop/forward/connect.ts'
 import { createMemoryReplayStore } from '../sts/memory-replay-store.ts'
 import { openSigner, type Signer } from '../sts/signer.ts'
 import { createTokenService, type TokenService } from '../sts/token-service.ts'
@@ -34,6 +36,8 @@ export interface KeptParts {
   verifier(config: SidecarConfig, issuance: Issuance, user: AsyncDisposableStack): JwtVerifier
   /** Made of `cache`. What is in it depends on the policy by its keys. */
   cache(config: SidecarConfig, user: AsyncDisposableStack): LayeredCache
+  /** Made of `upstream.tls`; undefined without TLS. Its files are watched. */
+  upstreamTrust(config: SidecarConfig, user: AsyncDisposableStack): UpstreamTrust | undefined
 }
 
 export interface KeptPartsDependencies {
@@ -47,6 +51,7 @@ export function createKeptParts({ clock, log, record }: KeptPartsDependencies): 
   const issuances = new SharedPart<Issuance>()
   const verifiers = new SharedPart<JwtVerifier>()
   const caches = new SharedPart<LayeredCache>()
+  const trusts = new SharedPart<UpstreamTrust>()
   const signerOf = createSignerOf()
   // An assertion that was used stays used, whatever is reloaded.
   const replay = createMemoryReplayStore(clock)
@@ -103,6 +108,16 @@ export function createKeptParts({ clock, log, record }: KeptPartsDependencies): 
         const redis = url && new RedisCache({ url, prefix, timeoutMs, log })
         owned.defer(() => redis?.close())
         return new LayeredCache(new MemoryCache(cache), redis)
+      })
+    },
+
+    upstreamTrust({ upstream: { tls } }, user) {
+      if (tls === undefined) return undefined
+      return trusts.use(tls, user, owned => {
+        const { ca, cert, key, serverName, spiffeIds } = tls
+        const material = createTlsMaterial({ ca, cert, key }, { name: 'upstream.tls', log, clock })
+        owned.defer(() => material.close())
+        return { material, target: { serverName, spiffeIds } }
       })
     },
   }

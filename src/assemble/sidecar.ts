@@ -1,6 +1,9 @@
+import type { TLSSocket } from 'node:tls'
 import { isDeepStrictEqual } from 'node:util'
 import { type Clock, systemClock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
+import { type ClientRules, clientCertificateOptions, identifyClient } from '../base/tls-client-identity.ts'
+import { createTlsMaterial, type TlsMaterial } from '../base/tls-material.ts'
 import type { SidecarConfig } from '../config/sidecar-config.ts'
 import { createFrontServer } from '../hop/accept/front-server.ts'
 import { createLoadMonitor } from '../hop/accept/load-monitor.ts'
@@ -39,6 +42,29 @@ export interface SidecarDependencies extends RecordDependencies {
 
 /** What sockets and files hold on to, and a reload therefore cannot change. */
 const fixedAtStart = ['service', 'listen', 'admin', 'limits', 'timeouts', 'audit'] as const
+
+/** Certificate and key of the data port, and whose certificates are taken there. */
+interface ListenTlsParts {
+  readonly material: TlsMaterial
+  readonly rules: ClientRules
+}
+
+function openListenTls(
+  tls: SidecarConfig['listen']['tls'],
+  log: Log,
+  clock: Clock,
+): ListenTlsParts | undefined {
+  if (tls === undefined) return undefined
+  const { cert, key, clientCa, minVersion } = tls
+  const files = { cert, key, ca: clientCa }
+  return { material: createTlsMaterial(files, { name: 'listen.tls', log, clock, minVersion }), rules: tls }
+}
+
+function isPermittedClient(socket: TLSSocket, rules: ClientRules, log: Log): boolean {
+  const client = identifyClient(socket, rules)
+  if (!client.ok) log.warn('caller refused', { reason: client.error, peer: socket.remoteAddress })
+  return client.ok
+}
 
 /** Starts a sidecar. Rejects when it cannot listen or its audit file cannot be opened; nothing is left running then. */
 export async function startSidecar(
@@ -84,8 +110,14 @@ export async function startSidecar(
     handlers: [request => current.tokenService?.(request) ?? Promise.resolve(undefined)],
   })
   started.defer(() => admin.close())
+  const tls = openListenTls(config.listen.tls, log, clock)
+  started.defer(() => tls?.material.close())
   const server = createFrontServer(
-    { limits: { ...config.limits, ...config.timeouts } },
+    {
+      limits: { ...config.limits, ...config.timeouts },
+      tls: tls && { ...tls.material.options(), ...clientCertificateOptions(tls.rules) },
+      isPermittedPeer: tls && (socket => isPermittedClient(socket, tls.rules, log)),
+    },
     {
       onRequest(caller) {
         void current.hop(caller)
@@ -93,6 +125,7 @@ export async function startSidecar(
       onUnreadable: (...unreadable) => current.refuseUnreadable(...unreadable),
     },
   )
+  tls?.material.onChange(material => server.useTls(material.options()))
   const address = await server.listen(config.listen)
   started.defer(() => server.drain(config.timeouts.drainMs))
   void current.warm()
@@ -100,7 +133,7 @@ export async function startSidecar(
   const running = started.move()
   let closing: Promise<void> | undefined
   return {
-    url: urlOf(address),
+    url: urlOf(address, tls === undefined ? 'http' : 'https'),
     adminUrl: urlOf(admin.address),
     reload(next) {
       const fixed = fixedAtStart.find(part => !isDeepStrictEqual(config[part], next[part]))

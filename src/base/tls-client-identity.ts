@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto'
-import type { TlsOptions, TLSSocket } from 'node:tls'
+import type { TLSSocket, TlsOptions } from 'node:tls'
 import { fail, ok, type Result } from './result.ts'
 import { readSpiffeId } from './x509-svid.ts'
 

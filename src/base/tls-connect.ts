@@ -14,7 +14,10 @@ export interface TlsTarget {
  * What `tls.connect` is told about trust, for one connection with the material of now. The chain is always checked: the
  * environment variable NODE_TLS_REJECT_UNAUTHORIZED, which turns Node's default off, changes nothing here.
  */
-export function connectOptions(material: TlsMaterial, { serverName, spiffeIds }: TlsTarget): ConnectionOptions {
+export function connectOptions(
+  material: TlsMaterial,
+  { serverName, spiffeIds }: TlsTarget,
+): ConnectionOptions {
   return {
     secureContext: material.context(),
     rejectUnauthorized: true,

@@ -6,7 +6,7 @@ import type { Delivery } from '../../model/delivery.ts'
 import type { ExchangeRequest } from '../../model/exchange-request.ts'
 import type { IssuedToken } from '../../model/issued-token.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
-import { createConnect } from './connect.ts'
+import { createConnect, type UpstreamTrust } from './connect.ts'
 import { createHttp1Client } from './http1/http1-client.ts'
 import type { OpenTunnels } from './open-tunnels.ts'
 import { outgoingHeaders } from './outgoing-headers.ts'
@@ -22,6 +22,8 @@ export interface Passport {
 
 export interface ForwardOptions {
   readonly upstream: URL
+  /** Present exactly for an `https:` upstream. */
+  readonly trust: UpstreamTrust | undefined
   readonly realm: string
   readonly bodyBytes: number | undefined
   readonly connectTimeoutMs: number
@@ -53,7 +55,7 @@ const maxConnections = 1_024
 export function createForward(options: ForwardOptions): Forward {
   const { clock } = options
   const monotonicMs = (): number => clock.monotonicMs()
-  const connect = createConnect(options.upstream)
+  const connect = createConnect(options.upstream, 'http/1.1', options.trust)
   const client = createHttp1Client({
     connect,
     connectTimeoutMs: options.connectTimeoutMs,
