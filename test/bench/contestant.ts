@@ -1,6 +1,6 @@
+import type { Load } from './load.ts'
 import type { ServerProcess } from './server-process.ts'
 import type { Site } from './site.ts'
-import type { Load } from './wrk.ts'
 
 /** One row of the comparison, as data: what runs, what it is asked, what it is measured against. */
 export interface Contestant {
@@ -8,6 +8,8 @@ export interface Contestant {
   readonly name: string
   /** For people. */
   readonly title: string
+  /** The measurement that it belongs to. */
+  readonly measurement: 'requests' | 'flatness' | 'workers'
   /** Programs that it needs besides those that every run needs. */
   readonly programs?: readonly string[]
   /** What its cost is measured against. */
@@ -34,6 +36,10 @@ export interface Setup {
   /** What runs already, where it is, and is counted too. */
   readonly counted?: readonly CountedProcess[]
   readonly load: Load
+  /** How many lines the load has, when none may be sent twice. */
+  readonly newLines?: number
+  /** What a sidecar must hold before anything is measured. */
+  readonly fill?: Fill
   /** What the sidecar itself must say about the requests of the measured time. */
   readonly proof?: Proof
 }
@@ -42,6 +48,12 @@ export interface Setup {
 export interface CountedProcess {
   readonly name: string
   readonly pid: number
+}
+
+/** So many tokens that were issued, by the sidecar's own metrics. */
+export interface Fill {
+  readonly adminPort: number
+  readonly tokens: number
 }
 
 /** That the issued tokens came from where the row says, by the sidecar's own metrics. */

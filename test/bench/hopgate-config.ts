@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findFreePort } from '../../src/assemble/demo/ports.ts'
+import { createTestIssuer } from '../support/tokens.ts'
 import { Unavailable } from './contestant.ts'
 import type { ServerProcess } from './server-process.ts'
 import type { Site } from './site.ts'
@@ -23,7 +24,7 @@ export interface PreparedProcess {
 export async function prepareSidecar(
   site: Site,
   started: AsyncDisposableStack,
-  sections: Sections | ((listen: string) => Sections) = {},
+  sections: Sections | ((listen: string) => Promise<Sections>) = {},
 ): Promise<PreparedProcess> {
   const [port, adminPort] = [await findFreePort(), await findFreePort()]
   const listen = `127.0.0.1:${port}`
@@ -36,9 +37,48 @@ export async function prepareSidecar(
     issuers: loginIssuers(site),
     audit: { file: join(folder, 'audit.jsonl') },
     routes: [ordersRoute],
-    ...(typeof sections === 'function' ? sections(listen) : sections),
+    ...(typeof sections === 'function' ? await sections(listen) : sections),
   })
   return { process: { name: 'sidecar', command: run(site, 'run', file), port }, adminPort }
+}
+
+/** Writes the configuration of a hub at which the sidecar is a client, and the sidecar's section `exchange` for it. */
+export async function prepareHub(
+  site: Site,
+  started: AsyncDisposableStack,
+  sections: Sections = {},
+): Promise<PreparedProcess & { readonly exchange: Sections }> {
+  const [port, adminPort] = [await findFreePort(), await findFreePort()]
+  const issuer = `http://127.0.0.1:${port}`
+  const folder = makeFolder(site, started)
+  const client = await createTestIssuer({ kid: 'orders-1' })
+  const key = join(folder, 'orders.jwk')
+  const privateJwk = {
+    ...client.privateKey.export({ format: 'jwk' }),
+    kid: client.kid,
+    alg: client.algorithm,
+  }
+  writeFileSync(key, JSON.stringify(privateJwk), { mode: 0o600 })
+  const file = writeConfig(folder, 'hub.yaml', {
+    listen: `127.0.0.1:${port}`,
+    admin: `127.0.0.1:${adminPort}`,
+    audit: { file: join(folder, 'audit.jsonl') },
+    sts: {
+      issuer,
+      issuers: loginIssuers(site),
+      clients: [
+        {
+          id: 'orders',
+          jwks: { inline: client.jwks },
+          accepts: ['shop-web'],
+          audiences: { 'orders-api': { scope: 'orders:read' } },
+        },
+      ],
+    },
+    ...sections,
+  })
+  const process = { name: 'hub', command: run(site, 'hub', file), port }
+  return { process, adminPort, exchange: { server: issuer, client: { key } } }
 }
 
 /** The route that every measurement asks for. */

@@ -1,17 +1,36 @@
-import { type Contestant, type CountedProcess, type Setup, Unavailable } from './contestant.ts'
+import { type Contestant, type CountedProcess, type Fill, type Setup, Unavailable } from './contestant.ts'
+import { readSources } from './exchange-sources.ts'
+import { runH2load } from './h2load.ts'
+import type { LoadResult } from './load.ts'
 import { describeMissing } from './programs.ts'
 import { type RunningProcess, type ServerProcess, startProcess } from './server-process.ts'
 import type { Site } from './site.ts'
-import { type LoadResult, runWrk } from './wrk.ts'
+import { runWrk } from './wrk.ts'
 
 /** A contestant that takes requests. It ends with the stack that it was started on. */
 export interface RunningContestant {
   readonly setup: Setup
   /** Everything whose cost is counted. */
   readonly counted: readonly CountedProcess[]
+  /** Sends the load for so many seconds at least, and until everything is in memory that must be. */
+  warmUp(seconds: number): Promise<void>
   /** Sends its load for so many seconds; lines go on where the load before ended. */
   load(seconds: number): Promise<LoadResult>
 }
+
+async function fillMemory({ adminPort, tokens }: Fill, load: () => Promise<unknown>): Promise<void> {
+  let issued = -1
+  for (;;) {
+    const before = issued
+    issued = (await readSources(adminPort)).get('issued') ?? 0
+    if (issued >= tokens) return
+    if (issued === before) throw new Error(`only ${issued} of ${tokens} tokens were issued`)
+    await load()
+  }
+}
+
+/** How long the load is sent before what is in memory is counted again. */
+const fillSeconds = 5
 
 export interface StartOptions {
   readonly connections: number
@@ -38,15 +57,23 @@ export async function startContestant(
     processes.push(started.use(await startProcess(await alter(server), site.cpus.peer)))
   }
   let sentLines = 0
+  const load = async (seconds: number): Promise<LoadResult> => {
+    const options = { connections, seconds, cpu: site.cpus.load, firstLine: sentLines }
+    const result = await (setup.load.isGrpc === true ? runH2load : runWrk)(setup.load, options)
+    // What was under way at the end was sent, but not counted.
+    sentLines += result.requests + connections
+    if (sentLines > (setup.newLines ?? Infinity)) {
+      throw new Error(`${setup.newLines} tokens were too few: some were sent twice`)
+    }
+    return result
+  }
   return {
     setup,
     counted: [...(setup.counted ?? []), ...processes],
-    async load(seconds) {
-      const options = { connections, seconds, cpu: site.cpus.load, firstLine: sentLines }
-      const result = await runWrk(setup.load, options)
-      // What was under way at the end was sent, but not counted.
-      sentLines += result.requests + connections
-      return result
+    async warmUp(seconds) {
+      await load(seconds)
+      if (setup.fill !== undefined) await fillMemory(setup.fill, () => load(fillSeconds))
     },
+    load,
   }
 }

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
-import { selectContestants } from './contestants.ts'
+import type { Contestant } from './contestant.ts'
+import { contestantsCalled, contestantsOf } from './contestants.ts'
 import { profileContestant } from './measurements/profile.ts'
 import { compareRequests } from './measurements/requests.ts'
 import { type Options, readOptions, usage } from './options.ts'
@@ -13,17 +14,25 @@ import { openSite, type Site } from './site.ts'
  * load and upstream on the other. Ratios within one run can be compared; absolute figures are this machine's.
  */
 const measurements: Readonly<Record<string, (site: Site, options: Options) => Promise<Report>>> = {
-  async requests(site, options) {
-    const comparison = await compareRequests(site, options)
-    return { text: formatRequests(comparison), figures: comparison }
-  },
+  requests: comparison('requests'),
+  flatness: comparison('flatness'),
+  workers: comparison('workers'),
   async profile(site, options) {
     const texts: string[] = []
-    for (const contestant of selectContestants(options.only.length === 0 ? ['hot'] : options.only)) {
+    for (const contestant of contestantsCalled(options.only.length === 0 ? ['hot'] : options.only)) {
       texts.push(...(await profileContestant(site, contestant, options)))
     }
     return { text: texts.join('\n\n') }
   },
+}
+
+function comparison(measurement: Contestant['measurement']) {
+  return async (site: Site, options: Options): Promise<Report> => {
+    const { only } = options
+    const contestants = only.length === 0 ? contestantsOf(measurement) : contestantsCalled(only)
+    const figures = await compareRequests(site, options, contestants)
+    return { text: formatRequests(figures), figures }
+  }
 }
 
 interface Report {
@@ -40,7 +49,7 @@ try {
   if (measure === undefined) throw new Error(`no measurement is called ${options.measurement}\n\n${usage}`)
   const missing = describeMissing(['wrk', 'nginx', 'taskset'])
   if (missing !== undefined) throw new Error(missing)
-  await using site = await openSite(options.entry)
+  await using site = await openSite(options)
   const { text, figures = {} } = await measure(site, options)
   if (options.json !== '-') process.stdout.write(`${text}\n`)
   if (options.json !== undefined) {

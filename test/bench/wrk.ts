@@ -1,65 +1,16 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
-
-/** What a generator sends, again and again. */
-export interface Load {
-  readonly url: string
-  readonly method?: 'GET' | 'POST'
-  readonly headers?: Readonly<Record<string, string>>
-  readonly bodyBytes?: number
-  /** A file of lines `PATH TOKEN`, which are sent in turn. */
-  readonly lines?: string
-}
-
-/** What a generator saw. */
-export interface LoadResult {
-  readonly requests: number
-  readonly requestsPerSecond: number
-  readonly p50Ms: number
-  readonly p99Ms: number
-  /** Answers other than 2xx and 3xx, and socket errors. */
-  readonly errors: number
-}
-
-export interface LoadOptions {
-  readonly connections: number
-  readonly seconds: number
-  readonly cpu: number
-  /** The first of the load's lines to send. */
-  readonly firstLine?: number
-}
+import { type Load, type LoadOptions, type LoadResult, runGenerator } from './load.ts'
 
 const script = join(import.meta.dirname, 'load.lua')
 
-/** Loads a URL with wrk, one thread, on one processor. */
+/** Loads a URL over HTTP/1.1 with wrk, one thread: each connection sends its next request as soon as it is answered. */
 export async function runWrk(load: Load, options: LoadOptions): Promise<LoadResult> {
   const { url, method = 'GET', headers = {}, bodyBytes = 0, lines } = load
   const { connections, seconds, cpu, firstLine = 0 } = options
   const fields = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
   const amount = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '--timeout', '10s']
-  const scriptArguments = [
-    method,
-    String(bodyBytes),
-    ...(lines === undefined ? [] : [lines, String(firstLine)]),
-  ]
-  const child = spawn('taskset', [
-    ...['-c', String(cpu), 'wrk', ...amount, ...fields],
-    ...['-s', script, url, '--', ...scriptArguments],
-  ])
-  const kill = (): void => {
-    child.kill('SIGKILL')
-  }
-  process.once('exit', kill)
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', chunk => {
-      output += chunk
-    })
-  }
-  // 'close' comes after the last of the output, 'exit' may come before.
-  await once(child, 'close')
-  process.off('exit', kill)
+  const words = [method, String(bodyBytes), ...(lines === undefined ? [] : [lines, String(firstLine)])]
+  const output = await runGenerator(cpu, ['wrk', ...amount, ...fields, '-s', script, url, '--', ...words])
   const result = readOutput(output)
   if (result.requests === 0) throw new Error(`wrk had no answer from ${url}:\n${output}`)
   return result

@@ -1,10 +1,15 @@
-import type { Contestant, Proof, Target } from '../contestant.ts'
-import { ordersRoute, prepareSidecar, requireKnown, type Sections } from '../hopgate-config.ts'
-import { anonymousRequest, largeBody, mediumBody, ordinaryRequest, type RequestKind } from '../requests.ts'
+import { join } from 'node:path'
+import { findFreePort } from '../../../src/assemble/demo/ports.ts'
+import type { Contestant } from '../contestant.ts'
+import { ordersRoute } from '../hopgate-config.ts'
+import { anonymousRequest, grpcCall, largeBody, mediumBody, secureRequest } from '../request-kinds.ts'
+import { startProcess } from '../server-process.ts'
+import { certificateFiles } from '../tls-files.ts'
+import { sidecarRow } from './sidecar-row.ts'
 
-/** Ours, with everything on. Every row sends one kind of request to one configuration. */
+/** Ours, with everything on and the issued token in memory. */
 export const sidecars: readonly Contestant[] = [
-  sidecar({
+  sidecarRow({
     name: 'hot',
     title: 'hopgate, hot: issued token in memory',
     source: 'memory',
@@ -15,57 +20,44 @@ export const sidecars: readonly Contestant[] = [
       { of: 'nginx', atMost: 2.8 },
     ],
   }),
-  sidecar({
+  sidecarRow({
+    name: 'audit-to-null',
+    title: 'hopgate, hot, audit to /dev/null',
+    source: 'memory',
+    sections: () => ({ audit: { file: '/dev/null' } }),
+  }),
+  sidecarRow({
     name: 'public',
     title: 'hopgate, public route',
     request: anonymousRequest,
-    sections: { routes: [{ path: ordersRoute.path, methods: ordersRoute.methods, public: true }] },
+    sections: () => ({ routes: [{ path: ordersRoute.path, methods: ordersRoute.methods, public: true }] }),
   }),
-  sidecar({ name: 'hot-4k', title: 'hopgate, 4 KB body', request: mediumBody, source: 'memory' }),
-  sidecar({
+  sidecarRow({ name: 'hot-4k', title: 'hopgate, 4 KB body', request: mediumBody, source: 'memory' }),
+  sidecarRow({
     name: 'hot-1m',
     title: 'hopgate, 1 MB body',
     request: largeBody,
     source: 'memory',
     targets: [{ of: 'floor-1m', atMost: 1.3 }],
   }),
-  sidecar({
-    name: 'audit-to-null',
-    title: 'hopgate, hot, audit to /dev/null',
+  sidecarRow({
+    name: 'tls',
+    title: 'hopgate, TLS inbound',
+    request: secureRequest,
     source: 'memory',
-    sections: { audit: { file: '/dev/null' } },
+    sections: (site, _started, address) => ({ listen: { address, tls: certificateFiles(site) } }),
+  }),
+  sidecarRow({
+    name: 'grpc',
+    title: 'hopgate, gRPC over HTTP/2',
+    programs: ['h2load'],
+    request: grpcCall,
+    source: 'memory',
+    async sections(site, started) {
+      const port = await findFreePort()
+      const command = [process.execPath, join(import.meta.dirname, '../peers/grpc-service.ts')]
+      started.use(await startProcess({ name: 'gRPC service', command, port }, site.cpus.load))
+      return { upstream: { url: `http://127.0.0.1:${port}`, protocol: 'h2' } }
+    },
   }),
 ]
-
-interface SidecarRow {
-  readonly name: string
-  readonly title: string
-  readonly request?: RequestKind
-  readonly sections?: Sections
-  readonly source?: Proof['source']
-  readonly targets?: readonly Target[]
-}
-
-function sidecar({
-  name,
-  title,
-  request = ordinaryRequest,
-  sections = {},
-  source,
-  targets = [],
-}: SidecarRow): Contestant {
-  return {
-    name,
-    title,
-    targets,
-    async prepare(site, started) {
-      const { process, adminPort } = await prepareSidecar(site, started, sections)
-      requireKnown(site, process)
-      return {
-        processes: [process],
-        load: await request(site, process.port),
-        ...(source !== undefined && { proof: { adminPort, source } }),
-      }
-    },
-  }
-}

@@ -35,7 +35,7 @@ export async function profileContestant(
     },
   })
   if (ports.size === 0) return [`${contestant.name} is no Node program: it cannot be profiled`]
-  await running.load(options.warmUpSeconds)
+  await running.warmUp(options.warmUpSeconds)
   const inspectors = new Map<string, Inspector>()
   for (const [name, port] of ports) inspectors.set(name, started.use(await connectInspector(port)))
   for (const inspector of inspectors.values()) {

@@ -1,12 +1,11 @@
 import { type Contestant, Unavailable } from '../contestant.ts'
-import { selectContestants } from '../contestants.ts'
 import { checkSources, readSources } from '../exchange-sources.ts'
+import type { LoadResult } from '../load.ts'
 import type { Options } from '../options.ts'
 import { readUsage } from '../process-usage.ts'
 import { startContestant } from '../run-contestant.ts'
 import type { Site } from '../site.ts'
 import { turned } from '../statistics.ts'
-import type { LoadResult } from '../wrk.ts'
 
 /** One contestant in one round. */
 export interface Sample extends LoadResult {
@@ -26,9 +25,15 @@ export interface Comparison {
   readonly missing: Readonly<Record<string, string>>
 }
 
+/** A row of which more requests fail than this share measures something else. */
+const toleratedErrors = 0.001
+
 /** Measures what a request costs each contestant: rounds in changing order, fresh processes each time. */
-export async function compareRequests(site: Site, options: Options): Promise<Comparison> {
-  const contestants = selectContestants(options.only)
+export async function compareRequests(
+  site: Site,
+  options: Options,
+  contestants: readonly Contestant[],
+): Promise<Comparison> {
   const samples: Sample[] = []
   const missing: Record<string, string> = {}
   for (let round = 1; round <= options.rounds; round++) {
@@ -57,11 +62,12 @@ async function measure(
   await using started = new AsyncDisposableStack()
   const running = await startContestant(site, contestant, started, { connections })
   const { proof } = running.setup
-  await running.load(warmUpSeconds)
+  await running.warmUp(warmUpSeconds)
   const sourcesBefore = proof && (await readSources(proof.adminPort))
   const before = running.counted.map(({ pid }) => readUsage(pid))
   const result = await running.load(seconds)
   const after = running.counted.map(({ pid }) => readUsage(pid))
+  if (result.errors > result.requests * toleratedErrors) throw new Error(`${result.errors} requests failed`)
   if (proof !== undefined && sourcesBefore !== undefined) {
     checkSources(sourcesBefore, await readSources(proof.adminPort), proof)
   }

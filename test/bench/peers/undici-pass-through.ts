@@ -1,4 +1,6 @@
-import { createServer, type ServerResponse } from 'node:http'
+import { readFileSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import { type Dispatcher, Pool } from 'undici'
 
 /**
@@ -60,7 +62,7 @@ class Relay implements Dispatcher.DispatchHandler {
   }
 }
 
-createServer((request, response) => {
+function forward(request: IncomingMessage, response: ServerResponse): void {
   const { rawHeaders } = request
   const headers: string[] = []
   let hasBody = false
@@ -74,4 +76,11 @@ createServer((request, response) => {
     { path: request.url ?? '/', method: request.method as 'GET', headers, body: hasBody ? request : null },
     new Relay(response),
   )
-}).listen(Number(process.env['PORT']), '127.0.0.1')
+}
+
+const { PORT, TLS_CERT, TLS_KEY } = process.env
+const server =
+  TLS_CERT === undefined || TLS_KEY === undefined
+    ? createServer(forward)
+    : createSecureServer({ cert: readFileSync(TLS_CERT), key: readFileSync(TLS_KEY) }, forward)
+server.listen(Number(PORT), '127.0.0.1')

@@ -1,5 +1,5 @@
+import type { Load } from './load.ts'
 import type { Site } from './site.ts'
-import type { Load } from './wrk.ts'
 
 /** The load for whoever listens on a port. */
 export type RequestKind = (site: Site, port: number) => Promise<Load>
@@ -15,6 +15,20 @@ export const mediumBody: RequestKind = (site, port) => body(site, port, 4_096)
 
 /** POST of 1 MB, answered with 1 MB. */
 export const largeBody: RequestKind = (site, port) => body(site, port, 1_048_576)
+
+/** As {@link ordinaryRequest}, over TLS on the caller's side. */
+export const secureRequest: RequestKind = async (site, port) => ({
+  ...(await ordinaryRequest(site, port)),
+  url: `https://127.0.0.1:${port}/orders/17`,
+})
+
+/** A unary gRPC call over HTTP/2 without TLS, by prior knowledge; messages of 100 bytes each way. */
+export const grpcCall: RequestKind = async (site, port) => ({
+  ...(await ordinaryRequest(site, port)),
+  url: `http://127.0.0.1:${port}/orders/Get`,
+  bodyBytes: 100,
+  isGrpc: true,
+})
 
 /** GET without credentials. */
 export const anonymousRequest: RequestKind = async (_site, port) => ({

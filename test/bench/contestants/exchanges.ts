@@ -1,0 +1,69 @@
+import { startBenchRedis } from '../bench-redis.ts'
+import type { Contestant } from '../contestant.ts'
+import { prepareHub, prepareSidecar } from '../hopgate-config.ts'
+
+/** Tokens in turn. More than requests under way, so that no two of them are for the same token. */
+const warmTokens = 500
+
+/** New tokens that can be used up in a second. More than that would take longer to sign than to use. */
+const coldTokensPerSecond = 2_000
+
+/** A busy machine keeps Redis waiting, and what then fails is not what is measured. */
+const redisTimeout = '1s'
+
+/** Ours, when the issued token is not in memory. */
+export const exchanges: readonly Contestant[] = [
+  {
+    name: 'warm',
+    measurement: 'requests',
+    title: 'hopgate, warm: issued token in Redis only',
+    targets: [{ of: 'hot', atMost: 2.5 }],
+    async prepare(site, started) {
+      const redis = await startBenchRedis(site, started)
+      // Memory for one token makes the memory tier useless: by the time that a token comes again, it is gone.
+      const cache = { redis, timeout: redisTimeout, max_entries: 1 }
+      const { process, adminPort } = await prepareSidecar(site, started, { cache })
+      const lines = await site.tokens.of(site.login, warmTokens)
+      return {
+        processes: [process],
+        load: { url: `http://127.0.0.1:${process.port}`, lines },
+        proof: { adminPort, source: 'redis' },
+      }
+    },
+  },
+  coldRow('cold', 'hopgate, cold: a new token each time, sidecar + hub', { hubHasRedis: true }),
+  coldRow('cold-lone-hub', 'hopgate, cold, hub without Redis', { hubHasRedis: false }),
+]
+
+/**
+ * Every request brings a token that nobody has seen: verified by the sidecar, exchanged at the hub, whose answer the
+ * sidecar verifies and writes to Redis. A hub that has replicas keeps used assertion ids in Redis, a lone one does not.
+ */
+function coldRow(
+  name: string,
+  title: string,
+  { hubHasRedis }: { readonly hubHasRedis: boolean },
+): Contestant {
+  return {
+    name,
+    title,
+    measurement: 'requests',
+    targets: [{ of: 'hot', atMost: 12 }],
+    async prepare(site, started) {
+      const redis = await startBenchRedis(site, started)
+      const hub = await prepareHub(site, started, hubHasRedis ? { redis } : {})
+      const { process, adminPort } = await prepareSidecar(site, started, {
+        exchange: hub.exchange,
+        cache: { redis, timeout: redisTimeout },
+      })
+      const newLines = coldTokensPerSecond * site.secondsUnderLoad
+      const lines = await site.tokens.of(site.login, newLines)
+      return {
+        processes: [hub.process, process],
+        load: { url: `http://127.0.0.1:${process.port}`, lines },
+        newLines,
+        proof: { adminPort, source: 'issued' },
+      }
+    },
+  }
+}
