@@ -32,7 +32,7 @@ export interface Issuance {
 export interface KeptParts {
   /** Made of `exchange` and `sts`. */
   issuance(config: SidecarConfig, user: AsyncDisposableStack): Issuance
-  /** Made of `issuers`. */
+  /** Made of `issuers`, and of the bounds in `cache`. */
   verifier(config: SidecarConfig, issuance: Issuance, user: AsyncDisposableStack): JwtVerifier
   /** Made of `cache`. What is in it depends on the policy by its keys. */
   cache(config: SidecarConfig, user: AsyncDisposableStack): LayeredCache
@@ -85,10 +85,12 @@ export function createKeptParts({ clock, log, record }: KeptPartsDependencies): 
       })
     },
 
-    verifier({ issuers, sts, limits }, { tokenService, signingKeyId }, user) {
+    verifier({ issuers, sts, limits, cache }, { tokenService, signingKeyId }, user) {
       // The keys of the embedded token service are found within the process, and are the same as long as these are.
       const own = sts && { issuer: sts.issuer, signingKeyId }
-      return verifiers.use({ issuers, own }, user, owned => {
+      const { maxEntries, maxBytes } = cache
+      const memory = { maxEntries, maxBytes }
+      return verifiers.use({ issuers, own, memory }, user, owned => {
         const local = new Map<string, HttpHandler>()
         if (sts !== undefined && tokenService !== undefined) {
           local.set(new URL(sts.issuer).origin, tokenService.handle)
@@ -96,7 +98,13 @@ export function createKeptParts({ clock, log, record }: KeptPartsDependencies): 
         const client = createHttpClient({ local })
         owned.defer(() => client.close())
         const { tokenBytes } = limits
-        const verifier = createJwtVerifier(issuers, { client, log, tokenBytes, keyOptions: { clock } })
+        const verifier = createJwtVerifier(issuers, {
+          client,
+          log,
+          tokenBytes,
+          keyOptions: { clock },
+          memory,
+        })
         owned.defer(() => verifier.close())
         return verifier
       })

@@ -22,10 +22,12 @@ export const cacheSchema = z.strictObject({
   timeout: durationMs('1ms', '10s')
     .prefault('100ms')
     .describe('Longest wait for one Redis answer; after it Redis counts as down.'),
-  max_entries: wholeNumber(1, 10_000_000).prefault(10_000).describe('Most tokens in memory.'),
+  max_entries: wholeNumber(1, 10_000_000)
+    .prefault(10_000)
+    .describe('Most presented tokens in memory, and most issued ones.'),
   max_bytes: sizeBytes(64 * KiB, 64 * GiB)
     .prefault('32MiB')
-    .describe('Most memory for tokens.'),
+    .describe('Most memory for presented tokens, and for issued ones, by estimate.'),
 })
 
 /** `limits` of a sidecar. */

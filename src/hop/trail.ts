@@ -114,48 +114,28 @@ export class Trail {
   }
 }
 
-const inboundOf = new WeakMap<VerifiedToken, InboundFacts>()
-
-/** One object for each token, so that what is serialised of it is serialised once. */
 function inboundFacts(token: VerifiedToken): InboundFacts {
-  let facts = inboundOf.get(token)
-  if (facts === undefined) {
-    facts = {
-      issuer: token.issuer,
-      subject: token.subject,
-      clientId: token.clientId,
-      actors: actorSubjects(token.actor),
-      scope: formatScope(token.scope),
-      tokenId: token.tokenId,
-      fingerprint: token.fingerprint,
-    }
-    inboundOf.set(token, facts)
+  return {
+    issuer: token.issuer,
+    subject: token.subject,
+    clientId: token.clientId,
+    actors: actorSubjects(token.actor),
+    scope: formatScope(token.scope),
+    tokenId: token.tokenId,
+    fingerprint: token.fingerprint,
   }
-  return facts
 }
 
-const outboundOf = new WeakMap<IssuedToken, Map<TokenSource, OutboundFacts>>()
-
 function outboundFacts(token: IssuedToken, source: TokenSource): OutboundFacts {
-  let bySource = outboundOf.get(token)
-  if (bySource === undefined) {
-    bySource = new Map()
-    outboundOf.set(token, bySource)
+  return {
+    audience: token.audience,
+    actors: token.actors,
+    scope: formatScope(token.scope),
+    source,
+    tokenId: token.tokenId,
+    fingerprint: token.fingerprint,
+    expiresAt: token.expiresAt,
   }
-  let facts = bySource.get(source)
-  if (facts === undefined) {
-    facts = {
-      audience: token.audience,
-      actors: token.actors,
-      scope: formatScope(token.scope),
-      source,
-      tokenId: token.tokenId,
-      fingerprint: token.fingerprint,
-      expiresAt: token.expiresAt,
-    }
-    bySource.set(source, facts)
-  }
-  return facts
 }
 
 function pathOf(target: string): string {

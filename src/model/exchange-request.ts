@@ -70,7 +70,7 @@ export function permit(
     authenticationContext: token.authenticationContext,
     audience: route.audience,
     resource: route.resource,
-    scope: scopeSet([...route.scope, ...optional]),
+    scope: optional.length === 0 ? route.scope : scopeSet([...route.scope, ...optional]),
     requiredScope: route.scope,
     requestedTokenType: route.requestedTokenType,
     notAfter: token.expiresAt,

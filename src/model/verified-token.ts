@@ -12,20 +12,20 @@ export interface VerifiedToken {
   readonly subject: string
   readonly audience: readonly string[]
   /** The client that the token was issued to: `client_id`, else `azp` (RFC 9068 §2.2, OpenID Connect Core §2). */
-  readonly clientId?: string
+  readonly clientId?: string | undefined
   /** `jti` (RFC 7519 §4.1.7). */
-  readonly tokenId?: string
+  readonly tokenId?: string | undefined
   readonly scope: ScopeSet
   /** `act`, current actor outermost (RFC 8693 §4.1). */
-  readonly actor?: Actor
-  readonly authenticationContext?: string
-  readonly issuedAt?: EpochSeconds
+  readonly actor?: Actor | undefined
+  readonly authenticationContext?: string | undefined
+  readonly issuedAt?: EpochSeconds | undefined
   readonly expiresAt: EpochSeconds
   /**
    * Base64url SHA-256 over what the issuer signed (header and payload, not the signature), so that another encoding
    * of the same signature is still the same token. Safe to log; it opens nothing.
    */
   readonly fingerprint: string
-  /** All claims, for policy expressions. A null-prototype object, deeply frozen. */
+  /** All claims, for policy expressions. A null-prototype object, deeply frozen. May be read anew each time. */
   readonly claims: Readonly<Record<string, unknown>>
 }

@@ -12,10 +12,14 @@ export interface Actor {
   readonly actor?: Actor
 }
 
+const nobody: readonly string[] = Object.freeze([])
+
 /** The subjects of a chain, current actor first. */
-export function actorSubjects(actor: Actor | undefined): string[] {
+export function actorSubjects(actor: Actor | undefined): readonly string[] {
+  if (actor === undefined) return nobody
   const subjects: string[] = []
-  for (let current = actor; current !== undefined; current = current.actor) subjects.push(current.subject)
+  for (let current: Actor | undefined = actor; current !== undefined; current = current.actor)
+    subjects.push(current.subject)
   return subjects
 }
 

@@ -1,3 +1,5 @@
+import { Recent } from '../base/recent.ts'
+
 declare const sorted: unique symbol
 
 /**
@@ -26,9 +28,17 @@ export const emptyScope: ScopeSet = scopeSet([])
  */
 export function parseScope(text: string): ScopeSet | undefined {
   if (text === '') return emptyScope
+  const known = recent.get(text)
+  if (known !== undefined) return known
   const tokens = text.split(' ')
-  return tokens.every(token => scopeToken.test(token)) ? scopeSet(tokens) : undefined
+  if (!tokens.every(token => scopeToken.test(token))) return undefined
+  const scope = scopeSet(tokens)
+  recent.set(text, scope)
+  return scope
 }
+
+/** Tokens by the thousand hold the same scope: one set serves them all. */
+const recent = new Recent<string, ScopeSet>(256)
 
 /** The space-delimited text of a set, in sorted order. */
 export function formatScope(scope: ScopeSet): string {

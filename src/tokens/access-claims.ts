@@ -1,3 +1,4 @@
+import { Recent } from '../base/recent.ts'
 import { fail, ok, type Result } from '../base/result.ts'
 import type { JsonObject } from '../base/strict-json.ts'
 import { type Actor, actorSubjects, parseActor } from '../oauth/actor.ts'
@@ -57,9 +58,21 @@ export function readAccessClaims(claims: JsonObject, maxActorDepth: number): Res
  * spaces or not.
  */
 export function readAudience(claim: unknown): readonly string[] | undefined {
-  if (typeof claim === 'string') return claim === '' ? undefined : Object.freeze([claim])
+  if (typeof claim === 'string') return claim === '' ? undefined : soleAudience(claim)
   if (!Array.isArray(claim) || claim.length === 0 || claim.length > mostAudiences) return undefined
   return claim.every(item => typeof item === 'string' && item !== '') ? claim : undefined
+}
+
+/** Tokens by the thousand name the same audience: one list serves them all. */
+const soleAudiences = new Recent<string, readonly string[]>(256)
+
+function soleAudience(name: string): readonly string[] {
+  let list = soleAudiences.get(name)
+  if (list === undefined) {
+    list = Object.freeze([name])
+    soleAudiences.set(name, list)
+  }
+  return list
 }
 
 /** Whether a value may name someone or something: 1 to 256 bytes, no control characters. */

@@ -1,17 +1,23 @@
 import { LRUCache } from 'lru-cache'
+import type { EpochSeconds } from '../base/clock.ts'
+import type { IssuerRules } from '../config/sidecar-config.ts'
 import type { VerifiedToken } from '../model/verified-token.ts'
 import type { KeySet } from './key-set.ts'
-import type { TokenTimes } from './token-times.ts'
 import type { UsableKey } from './verify-signature.ts'
+
+/** An issuer whose tokens are accepted. */
+export interface TrustedIssuer {
+  readonly rules: IssuerRules
+  readonly keys: KeySet
+}
 
 /** A token that passed every check, with what must be asked again when it comes again. */
 export interface RememberedToken {
   readonly token: VerifiedToken
-  readonly times: TokenTimes
-  readonly leewaySeconds: number
-  /** The key that verified it, and the set that must still hold that key. */
+  readonly notBefore: EpochSeconds | undefined
+  /** The key that verified it must still be the issuer's. */
   readonly key: UsableKey
-  readonly keys: KeySet
+  readonly issuer: TrustedIssuer
 }
 
 /** Bounds of the memory. Both hold. */
@@ -22,8 +28,8 @@ export interface MemoryBounds {
 
 export const defaultMemoryBounds: MemoryBounds = { maxEntries: 20_000, maxBytes: 64 * 1024 * 1024 }
 
-/** The text as key, its decoded claims, and the objects around them, roughly. */
-const bytesPerCharacter = 6
+/** The text as key, what is kept of its claims, and the objects around them, roughly. */
+const bytesPerCharacter = 2
 const bytesPerEntry = 1024
 
 /**

@@ -3,20 +3,24 @@ import { sha256Base64Url } from '../base/digest.ts'
 import type { HttpClient } from '../base/http-client.ts'
 import type { Log } from '../base/log.ts'
 import { fail, ok, type Result } from '../base/result.ts'
-import { Secret } from '../base/secret.ts'
 import type { IssuerRules } from '../config/sidecar-config.ts'
 import { type Refusal, refusal } from '../model/refusal.ts'
 import type { VerifiedToken } from '../model/verified-token.ts'
-import { tokenType } from '../oauth/token-type.ts'
-import { type AccessClaims, readAccessClaims } from './access-claims.ts'
+import { readAccessClaims } from './access-claims.ts'
 import { type CompactJws, readCompactJws } from './compact-jws.ts'
 import { describeValue } from './describe-value.ts'
 import { createIssuerKeys } from './issuer-keys.ts'
-import type { KeyFailure, KeySet, KeySetOptions } from './key-set.ts'
+import { JwtAccessToken } from './jwt-access-token.ts'
+import type { KeyFailure, KeySetOptions } from './key-set.ts'
 import { isSignatureAlgorithm } from './signature-algorithm.ts'
 import { checkTokenKind } from './token-kind.ts'
-import { createTokenMemory, defaultMemoryBounds, type MemoryBounds } from './token-memory.ts'
-import { checkTimes, readTokenTimes, type TokenTimes } from './token-times.ts'
+import {
+  createTokenMemory,
+  defaultMemoryBounds,
+  type MemoryBounds,
+  type TrustedIssuer,
+} from './token-memory.ts'
+import { checkTimes, readTokenTimes } from './token-times.ts'
 import type { Verifier } from './verifier.ts'
 import { type UsableKey, verifySignature } from './verify-signature.ts'
 
@@ -37,11 +41,6 @@ export interface JwtVerifier extends Verifier {
   isReady(): boolean
   /** Stops fetching keys. */
   close(): void
-}
-
-interface TrustedIssuer {
-  readonly rules: IssuerRules
-  readonly keys: KeySet
 }
 
 type Verified = Result<VerifiedToken, Refusal>
@@ -68,8 +67,9 @@ export function createJwtVerifier(
   const recall = (presented: string, now: EpochSeconds): Verified | undefined => {
     const known = remembered.get(presented)
     if (known === undefined) return undefined
-    const late = checkTimes(known.times, known.leewaySeconds, now)
-    if (late === undefined && known.keys.holds(known.key)) return ok(known.token)
+    const { token, notBefore, issuer } = known
+    const late = checkTimes({ expiresAt: token.expiresAt, notBefore }, issuer.rules.leewaySeconds, now)
+    if (late === undefined && issuer.keys.holds(known.key)) return ok(token)
     remembered.delete(presented)
     return late === undefined ? undefined : refuse(late)
   }
@@ -89,9 +89,11 @@ export function createJwtVerifier(
     }
     const times = readTokenTimes(jws.claims, issuer.rules, now)
     if (!times.ok) return refuse(times.error)
-    const token = describeToken(presented, jws, issuer.rules.issuer, claims.value, times.value)
-    const { leewaySeconds } = issuer.rules
-    remembered.set(presented, { token, times: times.value, leewaySeconds, key, keys: issuer.keys })
+    const { expiresAt, issuedAt, notBefore } = times.value
+    const fingerprint = sha256Base64Url(jws.signingInput)
+    const facts = { presented, issuer: issuer.rules.issuer, fingerprint, issuedAt, expiresAt }
+    const token = new JwtAccessToken(facts, claims.value)
+    remembered.set(presented, { token, notBefore, issuer, key })
     return ok(token)
   }
 
@@ -124,32 +126,6 @@ export function createJwtVerifier(
       for (const { keys } of issuers.values()) keys.close()
     },
   }
-}
-
-function describeToken(
-  presented: string,
-  jws: CompactJws,
-  issuer: string,
-  claims: AccessClaims,
-  times: TokenTimes,
-): VerifiedToken {
-  const { clientId, tokenId, actor, authenticationContext } = claims
-  return Object.freeze({
-    presented: new Secret(presented),
-    tokenType: tokenType.accessToken,
-    issuer,
-    subject: claims.subject,
-    audience: claims.audience,
-    ...(clientId !== undefined && { clientId }),
-    ...(tokenId !== undefined && { tokenId }),
-    scope: claims.scope,
-    ...(actor !== undefined && { actor }),
-    ...(authenticationContext !== undefined && { authenticationContext }),
-    ...(times.issuedAt !== undefined && { issuedAt: times.issuedAt }),
-    expiresAt: times.expiresAt,
-    fingerprint: sha256Base64Url(jws.signingInput),
-    claims: jws.claims,
-  })
 }
 
 function refuseKey(failure: KeyFailure, keyId: string | undefined): Verified {

@@ -186,6 +186,7 @@ function readOpeners(): string[] {
     'src/sts/client-secrets.ts',
     'src/sts/token-response.ts',
     'src/tokens/client-secret.ts',
+    'src/tokens/jwt-access-token.ts',
     'src/assemble/demo/demo-folder.ts',
     'src/assemble/demo/plain-http.ts',
     'src/assemble/demo/read-claims.ts',

@@ -14,6 +14,12 @@ export interface Authorized {
   readonly request: Result<ExchangeRequest, Refusal>
 }
 
+/** What was found for a token on one route, and then on others; most tokens are used on few. */
+interface Remembered extends Authorized {
+  readonly route: ProtectedRoute
+  readonly next: Remembered | undefined
+}
+
 export type Authorize = (
   request: AdmittedRequest<ProtectedRoute>,
   token: VerifiedToken,
@@ -24,15 +30,18 @@ export type Authorize = (
  * for a token on a route is made once and remembered with the token, as long as the decision is the same.
  */
 export function createAuthorize(engine: PolicyEngine): Authorize {
-  const remembered = new WeakMap<VerifiedToken, Map<ProtectedRoute, Authorized>>()
+  const remembered = new WeakMap<VerifiedToken, Remembered>()
 
   const conclude = (route: ProtectedRoute, token: VerifiedToken, decision: Decision): Authorized => {
-    const ofToken = remembered.get(token)
-    const known = ofToken?.get(route)
-    if (known?.decision === decision) return known
-    const authorized: Authorized = { decision, request: readPermit(route, token, decision) }
-    if (ofToken === undefined) remembered.set(token, new Map([[route, authorized]]))
-    else ofToken.set(route, authorized)
+    const first = remembered.get(token)
+    for (let known = first; known !== undefined; known = known.next) {
+      if (known.route === route && known.decision === decision) return known
+    }
+    const request = readPermit(route, token, decision)
+    // A decision that is made anew each time, as denials are, takes the place of the one before.
+    const next = first?.route === route ? first.next : first
+    const authorized: Remembered = { route, decision, request, next }
+    remembered.set(token, authorized)
     return authorized
   }
 

@@ -29,6 +29,27 @@ export interface CacheKeyContext {
  * length. The request is taken apart exhaustively, so that a new field does not compile without a decision here.
  */
 export function cacheKey(request: ExchangeRequest, context: CacheKeyContext): CacheKey {
+  return new DerivedKey(request, context)
+}
+
+/** Very many are held at a time, and most of them never open an entry: the seal is derived when it is needed. */
+class DerivedKey implements CacheKey {
+  readonly id: string
+  readonly #request: ExchangeRequest
+  readonly #context: CacheKeyContext
+
+  constructor(request: ExchangeRequest, context: CacheKeyContext) {
+    this.#request = request
+    this.#context = context
+    this.id = derive(digestOf(request, context), 'hopgate cache id').toString('base64url')
+  }
+
+  get seal(): Buffer {
+    return derive(digestOf(this.#request, this.#context), 'hopgate cache seal')
+  }
+}
+
+function digestOf(request: ExchangeRequest, context: CacheKeyContext): Buffer {
   const {
     // A name. Nothing that is asked or checked depends on it; two routes that ask for the same thing may share.
     route: _route,
@@ -52,7 +73,7 @@ export function cacheKey(request: ExchangeRequest, context: CacheKeyContext): Ca
   undecided satisfies Record<string, never>
   const { clientId, server, policyDigest, ...undecidedContext } = context
   undecidedContext satisfies Record<string, never>
-  const digest = digestFields('hopgate cache key 1', [
+  return digestFields('hopgate cache key 1', [
     server,
     clientId,
     policyDigest,
@@ -73,10 +94,6 @@ export function cacheKey(request: ExchangeRequest, context: CacheKeyContext): Ca
     String(notAfter),
     ttlSeconds === undefined ? undefined : String(ttlSeconds),
   ])
-  return {
-    id: derive(digest, 'hopgate cache id').toString('base64url'),
-    seal: derive(digest, 'hopgate cache seal'),
-  }
 }
 
 /**

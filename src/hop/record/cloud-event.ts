@@ -1,5 +1,6 @@
 import type { EpochSeconds } from '../../base/clock.ts'
 import { asciiJson } from '../../base/json-text.ts'
+import { Recent } from '../../base/recent.ts'
 import { redactTokens } from '../../base/redact-tokens.ts'
 import type { AuditEvent, InboundFacts, OutboundFacts, StageName } from '../../model/audit-event.ts'
 import { nestSubjects } from '../../oauth/actor.ts'
@@ -92,44 +93,74 @@ function createHeads(source: string, type: string): (route: string | undefined) 
   }
 }
 
-const inboundMembers = new WeakMap<InboundFacts, string>()
-
-function inboundMember(facts: InboundFacts): string {
-  let member = inboundMembers.get(facts)
-  if (member === undefined) {
-    const text = asciiJson({
-      iss: facts.issuer,
-      sub: facts.subject,
-      client_id: facts.clientId,
-      scope: facts.scope,
-      act: nestSubjects(facts.actors),
-      jti: facts.tokenId,
-      fingerprint: facts.fingerprint,
-    })
-    member = `,"inbound":${redactTokens(text)}`
-    inboundMembers.set(facts, member)
-  }
-  return member
+/** Facts and the member that was made of them. */
+interface Written<F> {
+  readonly facts: F
+  readonly text: string
 }
 
-const outboundMembers = new WeakMap<OutboundFacts, string>()
+/** What was written of tokens that come again soon, by their fingerprints. It is used only for the very same facts. */
+const inboundMembers = new Recent<string, Written<InboundFacts>>(1_024)
+const outboundMembers = new Recent<string, Written<OutboundFacts>>(1_024)
+
+function inboundMember(facts: InboundFacts): string {
+  const known = inboundMembers.get(facts.fingerprint)
+  if (known !== undefined && isSameInbound(known.facts, facts)) return known.text
+  const json = asciiJson({
+    iss: facts.issuer,
+    sub: facts.subject,
+    client_id: facts.clientId,
+    scope: facts.scope,
+    act: nestSubjects(facts.actors),
+    jti: facts.tokenId,
+    fingerprint: facts.fingerprint,
+  })
+  const text = `,"inbound":${redactTokens(json)}`
+  inboundMembers.set(facts.fingerprint, { facts, text })
+  return text
+}
 
 function outboundMember(facts: OutboundFacts): string {
-  let member = outboundMembers.get(facts)
-  if (member === undefined) {
-    const text = asciiJson({
-      aud: facts.audience,
-      scope: facts.scope,
-      act: nestSubjects(facts.actors),
-      exp: whole(facts.expiresAt),
-      jti: facts.tokenId,
-      source: facts.source,
-      fingerprint: facts.fingerprint,
-    })
-    member = `,"outbound":${redactTokens(text)}`
-    outboundMembers.set(facts, member)
-  }
-  return member
+  const known = outboundMembers.get(facts.fingerprint)
+  if (known !== undefined && isSameOutbound(known.facts, facts)) return known.text
+  const json = asciiJson({
+    aud: facts.audience,
+    scope: facts.scope,
+    act: nestSubjects(facts.actors),
+    exp: whole(facts.expiresAt),
+    jti: facts.tokenId,
+    source: facts.source,
+    fingerprint: facts.fingerprint,
+  })
+  const text = `,"outbound":${redactTokens(json)}`
+  outboundMembers.set(facts.fingerprint, { facts, text })
+  return text
+}
+
+function isSameInbound(a: InboundFacts, b: InboundFacts): boolean {
+  return (
+    a.issuer === b.issuer &&
+    a.subject === b.subject &&
+    a.clientId === b.clientId &&
+    a.scope === b.scope &&
+    a.tokenId === b.tokenId &&
+    isSameList(a.actors, b.actors)
+  )
+}
+
+function isSameOutbound(a: OutboundFacts, b: OutboundFacts): boolean {
+  return (
+    a.source === b.source &&
+    a.expiresAt === b.expiresAt &&
+    a.audience === b.audience &&
+    a.scope === b.scope &&
+    a.tokenId === b.tokenId &&
+    isSameList(a.actors, b.actors)
+  )
+}
+
+function isSameList(a: readonly string[], b: readonly string[]): boolean {
+  return a === b || (a.length === b.length && a.every((item, index) => item === b[index]))
 }
 
 function micros(ms: number): number {
