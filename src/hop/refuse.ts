@@ -9,6 +9,9 @@ export type Refuse = (response: CallerResponse, refusal: Refusal, requestId: str
 /** `Retry-After` when the other side named no time, in seconds. */
 const defaultRetrySeconds = 1
 
+/** The one status of the table without a body (RFC 9110 §15.3.5). */
+const noContent = 204
+
 /**
  * Makes the one way out for refusals: the status and title of the code's row, a challenge where RFC 6750 asks for one,
  * an RFC 9457 problem as the body. The detail stays in the record; nothing here quotes the request.
@@ -23,18 +26,17 @@ export function createRefuse(realm: string): Refuse {
       return
     }
     const answer: RefusalAnswer = refusals[refusal.code]
-    const body = JSON.stringify({
-      type: 'about:blank',
-      title: answer.title,
-      status: answer.status,
-      code: refusal.code,
-    })
+    const body = answer.status === noContent ? undefined : problem(answer, refusal.code)
     // The phrase is given, because a response that failed half way may still hold another one.
-    const fields = refusalHeaders(answer, refusal, realm, requestId, Buffer.byteLength(body))
+    const fields = refusalHeaders(answer, refusal, realm, requestId, body)
     response.writeHead(answer.status, STATUS_CODES[answer.status] ?? answer.title, fields)
     if (response.req.method === 'HEAD') response.end()
     else response.end(body, 'utf8')
   }
+}
+
+function problem({ title, status }: RefusalAnswer, code: Refusal['code']): string {
+  return JSON.stringify({ type: 'about:blank', title, status, code })
 }
 
 function refusalHeaders(
@@ -42,16 +44,12 @@ function refusalHeaders(
   refusal: Refusal,
   realm: string,
   requestId: string | undefined,
-  length: number,
+  body: string | undefined,
 ): string[] {
-  const fields = [
-    'Content-Type',
-    'application/problem+json',
-    'Content-Length',
-    String(length),
-    'Cache-Control',
-    'no-store',
-  ]
+  const fields = ['Cache-Control', 'no-store']
+  if (body !== undefined) {
+    fields.push('Content-Type', 'application/problem+json', 'Content-Length', String(Buffer.byteLength(body)))
+  }
   if (requestId !== undefined) fields.push('X-Request-Id', requestId)
   if (answer.challenge !== undefined) {
     const error = answer.challenge === 'bare' ? undefined : answer.challenge

@@ -9,6 +9,7 @@ export type HeaderClass =
   | 'transfer-encoding'
   | 'upgrade'
   | 'expect'
+  | 'max-forwards'
   | 'traceparent'
   | 'request-id'
   | 'via'
@@ -22,6 +23,7 @@ const ownClass: ReadonlyMap<string, HeaderClass> = new Map<string, HeaderClass>(
   ['transfer-encoding', 'transfer-encoding'],
   ['upgrade', 'upgrade'],
   ['expect', 'expect'],
+  ['max-forwards', 'max-forwards'],
   ['traceparent', 'traceparent'],
   ['x-request-id', 'request-id'],
   ['via', 'via'],
@@ -41,29 +43,46 @@ const hopByHop: ReadonlySet<string> = new Set([
   'te',
   'trailer',
   'http2-settings',
-  'max-forwards',
 ])
 
 /** Fields by which services behind gateways are told who is calling, or what was asked for. Only a gateway may set them. */
 const identity: ReadonlySet<string> = new Set([
+  'access-token',
+  'cf-connecting-ip',
+  'cf-connecting-ipv6',
   'client-cert',
   'client-cert-chain',
   'dpop',
+  'fastly-client-ip',
+  'fly-client-ip',
   'remote-email',
   'remote-groups',
   'remote-name',
   'remote-user',
+  'true-client-ip',
   'txn-token',
   'workload-identity-token',
   'workload-proof-token',
   'x-access-token',
+  'x-admin',
+  'x-amzn-request-context',
+  'x-apigateway-api-userinfo',
+  'x-arr-clientcert',
+  'x-auth',
+  'x-authorization',
   'x-client-cert',
+  'x-client-ip',
+  'x-cluster-client-ip',
   'x-email',
+  'x-endpoint-api-userinfo',
+  'x-group',
   'x-groups',
   'x-http-method',
   'x-http-method-override',
   'x-id-token',
   'x-method-override',
+  'x-originating-ip',
+  'x-principal',
   'x-real-ip',
   'x-rewrite-url',
   'x-role',
@@ -73,11 +92,13 @@ const identity: ReadonlySet<string> = new Set([
 ])
 
 const identityPrefixes: readonly string[] = [
+  'cf-access-',
   'ssl-client-',
   'x-amzn-mtls-',
   'x-amzn-oidc-',
   'x-auth-',
   'x-authenticated-',
+  'x-client-cert-',
   'x-consumer-',
   'x-credential-',
   'x-envoy-',
@@ -113,14 +134,17 @@ export function classifyHeader(name: string): HeaderClass {
   return fresh
 }
 
+/** Anything but words of letters and digits with one hyphen between them. */
+const oddName = /[^a-z0-9-]|--|^-|-$/
+
 function classifyLowerCase(name: string): HeaderClass {
   const own = ownClass.get(name)
   if (own !== undefined) return own
   if (isGatewayField(name)) return 'dropped'
   // CGI-style upstreams read `X_Forwarded_User` and `X.Forwarded.User` as `X-Forwarded-User`.
-  if (/[_.]/.test(name)) {
-    const hyphenated = name.replace(/[_.]/g, '-')
-    if (ownClass.has(hyphenated) || isGatewayField(hyphenated)) return 'dropped'
+  if (oddName.test(name)) {
+    const usual = name.replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '')
+    if (ownClass.has(usual) || isGatewayField(usual)) return 'dropped'
   }
   return 'end-to-end'
 }

@@ -24,6 +24,8 @@ export const refusals = {
   'request.expectation': { status: 417, title: 'Expectation not supported', close: true },
   'request.timeout': { status: 408, title: 'Request took too long', close: true },
   'request.method': { status: 501, title: 'Method not supported' },
+  // Going no further is what was asked for (RFC 9110 §7.6.2), so this is the one answer that is no error.
+  'request.max_forwards': { status: 204, title: 'Answered by the last hop' },
   'request.loop': { status: 508, title: 'Loop detected' },
   'route.not_found': { status: 404, title: 'No such route' },
   'route.method_not_allowed': { status: 405, title: 'Method not allowed' },
@@ -73,7 +75,7 @@ export interface Refusal {
   readonly detail: string
   /** The scope that an `insufficient_scope` challenge names. */
   readonly scope?: ScopeSet
-  /** Methods for the `Allow` field of a 405. */
+  /** Methods for the `Allow` field. */
   readonly allow?: readonly string[]
   /** Seconds for `Retry-After`, where the other side named them. */
   readonly retryAfterSeconds?: number

@@ -5,6 +5,7 @@ import type { Route } from '../../model/route.ts'
 import { readHost } from './authority.ts'
 import { type CleanHeaders, cleanHeaders } from './clean-headers.ts'
 import { pushForwardingFields } from './forwarding-fields.ts'
+import { readMaxForwards } from './max-forwards.ts'
 import { hasTokenInQuery, readRequestTarget } from './request-target.ts'
 import type { RouteTable } from './route-table.ts'
 import { continueTrace, randomHex } from './trace-context.ts'
@@ -70,6 +71,13 @@ export function createAccept(options: AcceptOptions): Accept {
     const wrong =
       checkMessage(headers, options) ?? (upgrading ? checkUpgrade(headers, method, route) : undefined)
     if (wrong !== undefined) return fail(wrong)
+    // For other methods it means nothing (RFC 9110 §7.6.2).
+    const forwards = method === 'OPTIONS' ? readMaxForwards(headers.maxForwards) : Infinity
+    if (forwards === undefined) return fail(refusal('request.malformed', 'a Max-Forwards that is no number'))
+    if (forwards === 0) {
+      const allow = options.routes.methods(host, target.path)
+      return fail({ ...refusal('request.max_forwards', 'Max-Forwards ends here'), allow })
+    }
 
     const peer = received.socket.remoteAddress ?? 'unknown'
     const trace = continueTrace(headers.traceparent)
@@ -81,6 +89,7 @@ export function createAccept(options: AcceptOptions): Accept {
       before: options.isTrustedProxy(peer) ? headers.forwarded : nothingBefore,
     })
     forwardable.push('Via', [...headers.via, `${received.httpVersion} ${options.pseudonym}`].join(', '))
+    if (forwards !== Infinity) forwardable.push('Max-Forwards', String(forwards - 1))
     const requestId =
       headers.requestId !== undefined && requestIdSyntax.test(headers.requestId)
         ? headers.requestId

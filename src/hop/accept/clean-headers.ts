@@ -13,6 +13,7 @@ export interface CleanHeaders {
   readonly contentLength: number | undefined
   readonly upgrade: string | undefined
   readonly expect: string | undefined
+  readonly maxForwards: string | undefined
   readonly traceparent: string | undefined
   readonly requestId: string | undefined
   /** Values of `Via`, in order. */
@@ -47,6 +48,7 @@ export function cleanHeaders(raw: readonly string[], httpVersion: string): Resul
   let chunked = false
   let upgrade: string | undefined
   let expect: string | undefined
+  let maxForwards: string | undefined
   let traceparent: string | undefined
   let traceparents = 0
   let requestId: string | undefined
@@ -92,6 +94,9 @@ export function cleanHeaders(raw: readonly string[], httpVersion: string): Resul
       case 'expect':
         expect = expect === undefined ? value : `${expect},${value}`
         break
+      case 'max-forwards':
+        maxForwards = maxForwards === undefined ? value : `${maxForwards},${value}`
+        break
       case 'traceparent':
         traceparents += 1
         traceparent = traceparents === 1 ? value : undefined
@@ -125,6 +130,7 @@ export function cleanHeaders(raw: readonly string[], httpVersion: string): Resul
     if (nominated.includes('traceparent')) traceparent = undefined
     if (nominated.includes('x-request-id')) requestId = undefined
     if (nominated.includes('via')) via = undefined
+    if (nominated.includes('max-forwards')) maxForwards = undefined
     if (forwarded !== undefined) for (const option of nominated) forwarded.delete(option)
   }
   return ok({
@@ -135,6 +141,7 @@ export function cleanHeaders(raw: readonly string[], httpVersion: string): Resul
     contentLength,
     upgrade,
     expect,
+    maxForwards,
     traceparent,
     requestId,
     via: via ?? none,

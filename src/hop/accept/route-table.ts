@@ -9,6 +9,8 @@ export interface RouteTable {
    * route knows the path.
    */
   find(host: string, method: string, path: string): Route | readonly string[]
+  /** The methods that the path's routes take. */
+  methods(host: string, path: string): readonly string[]
 }
 
 interface Entry {
@@ -35,10 +37,18 @@ export function createRouteTable(routes: readonly Route[]): RouteTable {
     find(host, method, path) {
       const refused: string[] = []
       const found = descend(root, path, 1, { host, method, refused })
-      return found ?? [...new Set(refused)].sort()
+      return found ?? sortedOnce(refused)
+    },
+    methods(host, path) {
+      const refused: string[] = []
+      descend(root, path, 1, { host, method: noMethod, refused })
+      return sortedOnce(refused)
     },
   }
 }
+
+/** No route takes it, so that all are asked. */
+const noMethod = ''
 
 interface Wanted {
   readonly host: string
@@ -68,6 +78,10 @@ function pick(entries: readonly Entry[], wanted: Wanted): Route | undefined {
     wanted.refused.push(...methods)
   }
   return undefined
+}
+
+function sortedOnce(methods: readonly string[]): readonly string[] {
+  return [...new Set(methods)].sort()
 }
 
 function insert(root: Node, entry: Entry): void {

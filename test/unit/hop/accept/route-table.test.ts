@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { createRouteTable } from '../../../../src/hop/accept/route-table.ts'
 import { parsePathPattern } from '../../../../src/model/path-pattern.ts'
 import type { Route, RouteMatch } from '../../../../src/model/route.ts'
-import { compareRoutes, takesRequest } from '../../../../src/model/route-order.ts'
+import { compareRoutes, takesRequest, usualMethods } from '../../../../src/model/route-order.ts'
 
 function route(match: RouteMatch): Route {
   return { kind: 'public', id: JSON.stringify(match), match, websocket: false }
@@ -57,6 +57,14 @@ describe('createRouteTable', () => {
     expect(found([refund], 'GET', '/orders/17/refund')).toEqual(['POST'])
     expect(found([refund], 'GET', '/orders/17')).toEqual([])
     expect(found([], 'GET', '/')).toEqual([])
+  })
+
+  it('knows the methods of every route that takes a path', () => {
+    const table = createRouteTable([all, refund, route({ path: '/hosted', host: 'h', methods: ['GET'] })])
+    expect(table.methods('orders.test', '/orders/17/refund')).toEqual([...usualMethods].sort())
+    expect(createRouteTable([refund]).methods('orders.test', '/orders/17/refund')).toEqual(['POST'])
+    expect(table.methods('h', '/hosted')).toEqual(['GET'])
+    expect(table.methods('orders.test', '/hosted')).toEqual([])
   })
 
   it('takes unusual methods only where they are named', () => {
