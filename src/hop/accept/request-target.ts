@@ -16,12 +16,15 @@ const path = /^\/(?:[A-Za-z0-9\-._~!$&'()+,=:@/*]|%[0-9A-Fa-f]{2})*$/
  * Escapes that change the meaning of a path once somebody decodes it: controls, `#`, `%`, `.`, `/`, `;`, `?`, `\`, DEL.
  */
 const riskyEscape = /%(?:[01][0-9A-Fa-f]|23|25|2[EeFf]|3[BbFf]|5[Cc]|7[Ff])/
+/** What {@link oddSegment} and the escapes below are in a decoded path. */
+const oddFolded = /\/\/|[. ](?:\/|$)|\\/
 /** A space at the end of a segment is dropped by some upstreams. */
 const trailingSpace = /%20(?:\/|$)/
 /** The query may hold what browsers send; not `#`, spaces, controls or bytes above ASCII. */
 const query = /^[!-"$-~]*$/
+/** Some readers end a parameter at `;` as well. */
 const tokenInQuery =
-  /(?:^|&)(?:a|%61)(?:c|%63){2}(?:e|%65)(?:s|%73){2}(?:_|%5[Ff])(?:t|%74)(?:o|%6[Ff])(?:k|%6[Bb])(?:e|%65)(?:n|%6[Ee])(?:=|&|$)/i
+  /(?:^|[&;])(?:a|%61)(?:c|%63){2}(?:e|%65)(?:s|%73){2}(?:_|%5[Ff])(?:t|%74)(?:o|%6[Ff])(?:k|%6[Bb])(?:e|%65)(?:n|%6[Ee])(?:[=&;]|$)/i
 
 /**
  * Reads the target of a request line. The path that policy sees is byte for byte the path that upstream gets: nothing
@@ -51,11 +54,23 @@ function isUnambiguousPath(text: string): boolean {
   if (plainPath.test(text)) return true
   if (!path.test(text) || riskyEscape.test(text) || trailingSpace.test(text)) return false
   try {
-    decodeURIComponent(text)
-    return true
+    return isUnambiguousText(decodeURIComponent(text))
   } catch {
     return false
   }
+}
+
+/**
+ * Some upstreams bring names into a compatibility form (NFKC), in which a fullwidth dot or solidus is a dot or a slash:
+ * that must not make other segments of a path.
+ */
+function isUnambiguousText(decoded: string): boolean {
+  const folded = decoded.normalize('NFKC')
+  return folded === decoded || (!oddFolded.test(folded) && countSlashes(folded) === countSlashes(decoded))
+}
+
+function countSlashes(text: string): number {
+  return text.split('/').length
 }
 
 function stripAuthority(text: string, authority: string): string | undefined {

@@ -12,6 +12,8 @@ describe('readRequestTarget', () => {
     "/a-b._~!$&'()*+,=:@/c",
     '/.well-known/jwks.json',
     '/a..b/...c',
+    '/a%EF%BC%8Eb/%E3%81%AA%E3%81%9C%EF%BC%9F',
+    '/cafe%CC%81',
     '/search?q=a?b/c&r={x}|"y"^`<z>\\[]',
   ])('takes %s as it is', target => {
     const query = target.indexOf('?')
@@ -61,6 +63,18 @@ describe('readRequestTarget', () => {
       'https://orders.test@evil/admin',
       'ftp://orders.test/',
     ],
+    ...[
+      '/public/%EF%BC%8E%EF%BC%8E/admin',
+      '/public/%EF%BC%8E./admin',
+      '/public/%E2%80%A5/admin',
+      '/public/%EF%BC%8E%EF%BC%8E%EF%BC%8Fadmin',
+      '/public%EF%BC%8Fadmin',
+      '/public/a%EF%BC%BCb',
+      '/%EF%BC%8Fadmin',
+      '/admin%E3%80%80',
+      '/admin%EF%BC%8E',
+      '/%E2%84%80',
+    ],
     ...['/a b', '/a\tb', '/a?b c', '/a?b\u0000', '/a?\u00e9', '/[x]', '/{x}', '/a|b', '/"a"'],
   ])('refuses %j, which two readers could read in two ways', target => {
     expect(read(target)).toBeUndefined()
@@ -80,6 +94,8 @@ describe('hasTokenInQuery', () => {
     '/a?access%5Ftoken=x',
     '/a?%61ccess_token',
     '/a?ACCESS_TOKEN=x',
+    '/a?b=1;access_token=x',
+    '/a?access_token;b',
   ])('sees the token in %s', target => {
     expect(hasTokenInQuery(target)).toBe(true)
   })
