@@ -21,6 +21,11 @@ export class Secret {
     return this.#value === other.#value
   }
 
+  /** Whether a text holds the value. Asking costs next to nothing for a shorter text. */
+  isIn(text: string): boolean {
+    return text.length >= this.#value.length && text.includes(this.#value)
+  }
+
   /** How many characters the value has, for memory accounting. */
   get length(): number {
     return this.#value.length

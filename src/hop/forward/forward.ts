@@ -82,6 +82,7 @@ export function createForward(options: ForwardOptions): Forward {
     new ResponseRelay({
       response,
       realm: passport === undefined ? undefined : options.realm,
+      issued: passport?.issued.value,
       monotonicMs,
       finish,
       onUnauthorized() {
@@ -115,6 +116,7 @@ export function createForward(options: ForwardOptions): Forward {
           fields,
           lifeMs: passport === undefined ? Infinity : (passport.request.notAfter - clock.now()) * 1_000,
           realm: passport === undefined ? undefined : options.realm,
+          issued: passport?.issued.value,
           onUnauthorized() {
             if (passport !== undefined) options.onUnauthorized(passport.request)
           },

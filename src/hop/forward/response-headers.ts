@@ -1,4 +1,5 @@
 import { connectionOptions, removeFields } from '../../base/connection-options.ts'
+import type { Secret } from '../../base/secret.ts'
 import { bearerChallenge } from '../../oauth/challenge.ts'
 
 /** What becomes of a response field, by its name. */
@@ -40,14 +41,20 @@ export const notInTrailers: ReadonlySet<string> = new Set([
  * challenge (RFC 9470) is for the caller and passes.
  *
  * @param realm for the replaced challenge; undefined on a public route, where upstream's challenge is its own affair
+ * @param issued what upstream got in the request and must not hand on: a field that holds it is dropped
  */
-export function responseHeaders(raw: readonly string[], realm: string | undefined): string[] {
+export function responseHeaders(
+  raw: readonly string[],
+  realm: string | undefined,
+  issued?: Secret,
+): string[] {
   const fields: string[] = []
   const challenges: string[] = []
   let connection: string | undefined
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as string
     const value = raw[index + 1] as string
+    if (issued?.isIn(value)) continue
     switch (destinyOf(name)) {
       case 'forwarded':
         fields.push(name, value)
@@ -72,14 +79,20 @@ export function responseHeaders(raw: readonly string[], realm: string | undefine
   return fields
 }
 
-/** The trailer fields that may follow a response. */
-export function responseTrailers(raw: readonly string[]): [name: string, value: string][] {
+/** The trailer fields that may follow a response; `issued` as for {@link responseHeaders}. */
+export function responseTrailers(raw: readonly string[], issued?: Secret): [name: string, value: string][] {
   const fields: [string, string][] = []
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as string
-    if (!notInTrailers.has(name.toLowerCase())) fields.push([name, raw[index + 1] as string])
+    const value = raw[index + 1] as string
+    if (!notInTrailers.has(name.toLowerCase()) && !issued?.isIn(value)) fields.push([name, value])
   }
   return fields
+}
+
+/** A reason phrase is for human readers and means nothing (RFC 9110 §15); one that is not plain ASCII is left out. */
+export function reasonPhrase(phrase: string, issued?: Secret): string {
+  return /^[\x20-\x7e]*$/.test(phrase) && !issued?.isIn(phrase) ? phrase : ''
 }
 
 /** Remembered by the exact spelling; an upstream has few, and the bound is for one that makes them up. */

@@ -1,15 +1,18 @@
 import { removeFields } from '../../base/connection-options.ts'
 import type { CallerResponse } from '../../base/http-caller.ts'
 import { fail, ok, type Result } from '../../base/result.ts'
+import type { Secret } from '../../base/secret.ts'
 import type { Delivery } from '../../model/delivery.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
 import type { RequestBody } from './request-body.ts'
-import { responseHeaders, responseTrailers } from './response-headers.ts'
+import { reasonPhrase, responseHeaders, responseTrailers } from './response-headers.ts'
 import type { ResponseHandler, UpstreamCall } from './upstream-client.ts'
 
 export interface RelayOptions {
   readonly response: CallerResponse
   readonly realm: string | undefined
+  /** The token that upstream got; undefined on a public route. */
+  readonly issued: Secret | undefined
   readonly monotonicMs: () => number
   /** Called once, with how it ended. */
   readonly finish: (result: Result<Delivery, Refusal>) => void
@@ -66,7 +69,8 @@ export class ResponseRelay implements ResponseHandler {
   onInformation(status: number, fields: readonly string[]): void {
     // An HTTP/1.0 caller cannot read an interim response (RFC 9110 §15.2).
     const isReadable = this.#response.req.httpVersion !== '1.0'
-    if (status === 103 && isReadable) this.#response.writeInformation(103, responseHeaders(fields, undefined))
+    if (status !== 103 || !isReadable) return
+    this.#response.writeInformation(103, responseHeaders(fields, undefined, this.#options.issued))
   }
 
   onHead(status: number, phrase: string, fields: readonly string[]): void {
@@ -95,7 +99,7 @@ export class ResponseRelay implements ResponseHandler {
 
   onEnd(trailers: readonly string[]): void {
     this.#writeHead()
-    if (trailers.length > 0) this.#response.addTrailers(responseTrailers(trailers))
+    if (trailers.length > 0) this.#response.addTrailers(responseTrailers(trailers, this.#options.issued))
     const held = this.#held
     if (held === undefined) this.#response.end()
     else if (typeof held === 'string') this.#response.end(held, 'latin1')
@@ -119,9 +123,10 @@ export class ResponseRelay implements ResponseHandler {
     const head = this.#heldHead
     if (head === undefined) return
     this.#heldHead = undefined
-    const fields = responseHeaders(head.fields, this.#options.realm)
+    const { realm, issued } = this.#options
+    const fields = responseHeaders(head.fields, realm, issued)
     if (this.#status === 204) removeFields(fields, lengthFields)
-    this.#response.writeHead(this.#status, reasonPhrase(head.phrase), fields)
+    this.#response.writeHead(this.#status, reasonPhrase(head.phrase, issued), fields)
   }
 
   #release(): void {
@@ -158,9 +163,4 @@ export class ResponseRelay implements ResponseHandler {
       }),
     )
   }
-}
-
-/** A reason phrase is for human readers and means nothing (RFC 9110 §15); one that is not plain ASCII is left out. */
-function reasonPhrase(text: string): string {
-  return /^[\x20-\x7e]*$/.test(text) ? text : ''
 }

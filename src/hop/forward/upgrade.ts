@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream'
 import { createProxyServer } from 'http-proxy-3'
 import type { Tunnel } from '../../base/http-caller.ts'
 import { fail, ok, type Result } from '../../base/result.ts'
+import type { Secret } from '../../base/secret.ts'
 import type { AdmittedRequest } from '../../model/admitted-request.ts'
 import type { Delivery } from '../../model/delivery.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
@@ -36,6 +37,8 @@ export interface UpgradeRequest {
   readonly lifeMs: number
   /** For the challenge that replaces upstream's; undefined on a public route. */
   readonly realm: string | undefined
+  /** The token that upstream gets; undefined on a public route. */
+  readonly issued: Secret | undefined
   /** Called when upstream says 401 to the issued token. */
   readonly onUnauthorized: () => void
 }
@@ -66,10 +69,12 @@ export function createUpgrader(options: UpgradeOptions): Upgrader {
   proxy.on('error', (_error, _received, socket) => socket?.destroy())
 
   /** Sends the request; upstream's answer and errors are left to the listeners that are added to it. */
-  const send = ({ tunnel }: UpgradeRequest): ClientRequest | undefined => {
+  const send = ({ admitted, tunnel }: UpgradeRequest): ClientRequest | undefined => {
     let outgoing: ClientRequest | undefined
     proxy.once('proxyReqWs', request => {
       outgoing = request
+      // http-proxy-3 drops the mark of an empty query; what policy saw is what upstream gets.
+      outgoing.path = admitted.target
     })
     proxy.ws(tunnel.received, tunnel.socket, tunnel.head)
     return outgoing?.removeAllListeners('response').removeAllListeners('error')
@@ -130,7 +135,7 @@ export function createUpgrader(options: UpgradeOptions): Upgrader {
             return
           }
           response.detachSocket(socket)
-          answer.headers = switchingHeaders(answer.rawHeaders)
+          answer.headers = switchingHeaders(answer.rawHeaders, upgrade.issued)
           for (const listener of open) listener(answer, upstreamSocket, head)
           const limits = { idleMs: options.idleMs, lifeMs: upgrade.lifeMs }
           watchTunnel(socket, upstreamSocket, limits, options.tunnels)
@@ -164,12 +169,14 @@ class UpgradeTimeout extends Error {
 /** An answer other than 101, on its way to the caller with backpressure; the connection ends with it. */
 function relayAnswer(
   answer: IncomingMessage,
-  { tunnel: { response }, realm, onUnauthorized }: UpgradeRequest,
+  { tunnel: { response }, realm, issued, onUnauthorized }: UpgradeRequest,
   finish: (bytesOut: number, complete: boolean) => void,
 ): void {
   const status = statusOf(answer)
   if (status === 401) onUnauthorized()
-  response.writeHead(status, answer.statusMessage ?? '', responseHeaders(answer.rawHeaders, realm))
+  const phrase = answer.statusMessage ?? ''
+  const fields = responseHeaders(answer.rawHeaders, realm, issued)
+  response.writeHead(status, issued?.isIn(phrase) ? '' : phrase, fields)
   let bytesOut = 0
   answer.on('data', (chunk: Buffer) => {
     bytesOut += chunk.length
@@ -188,13 +195,15 @@ function upgradeHeaders(fields: readonly string[]): Record<string, string> {
 }
 
 /** What the caller gets with the 101: like those of any response, and the two fields that make it a switch. */
-function switchingHeaders(raw: readonly string[]): Record<string, string> {
-  return fieldObject(['Connection', 'Upgrade', 'Upgrade', 'websocket', ...responseHeaders(raw, undefined)])
+function switchingHeaders(raw: readonly string[], issued: Secret | undefined): Record<string, string> {
+  const fields = responseHeaders(raw, undefined, issued)
+  return fieldObject(['Connection', 'Upgrade', 'Upgrade', 'websocket', ...fields])
 }
 
 /** http-proxy-3 takes an object; a repeated field becomes an array. */
 function fieldObject(fields: readonly string[]): Record<string, string> {
-  const object: Record<string, string | string[]> = {}
+  // Without a prototype: a field may be called `constructor`.
+  const object: Record<string, string | string[]> = Object.create(null)
   for (let index = 0; index < fields.length; index += 2) {
     const name = (fields[index] as string).toLowerCase()
     const value = fields[index + 1] as string

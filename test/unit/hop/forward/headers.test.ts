@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import { Secret } from '../../../../src/base/secret.ts'
 import { outgoingHeaders } from '../../../../src/hop/forward/outgoing-headers.ts'
-import { responseHeaders, responseTrailers } from '../../../../src/hop/forward/response-headers.ts'
+import {
+  reasonPhrase,
+  responseHeaders,
+  responseTrailers,
+} from '../../../../src/hop/forward/response-headers.ts'
 import { anAdmittedRequest, anIssuedToken } from '../../../support/nouns.ts'
 
 describe('outgoingHeaders', () => {
@@ -52,6 +57,18 @@ describe('responseHeaders', () => {
     expect(responseHeaders(fields, 'orders')).toEqual(['Content-Length', '2'])
   })
 
+  it('takes out every field that holds the issued token, however it is wrapped', () => {
+    const issued = new Secret('issued.token.value')
+    const fields = raw(
+      ...['X-Echo', 'issued.token.value', 'Set-Cookie', 'a=issued.token.value; HttpOnly', 'X-Kept', '1'],
+      ...['WWW-Authenticate', 'Bearer error="insufficient_user_authentication", x="issued.token.value"'],
+    )
+    expect(responseHeaders(fields, 'orders', issued)).toEqual(['X-Kept', '1'])
+    expect(responseTrailers(raw('X-Late', 'issued.token.value', 'X-Kept', '1'), issued)).toEqual([
+      ['X-Kept', '1'],
+    ])
+  })
+
   it('does not let Connection take the length away', () => {
     const fields = ['Connection', 'content-length', 'Content-Length', '2']
     expect(responseHeaders(fields, 'orders')).toEqual(['Content-Length', '2'])
@@ -70,6 +87,17 @@ describe('responseHeaders', () => {
     expect(responseHeaders(['www-authenticate', stepUp], 'orders')).toEqual(['WWW-Authenticate', stepUp])
     const basic = ['WWW-Authenticate', 'Basic realm="x"']
     expect(responseHeaders(basic, undefined)).toEqual(basic)
+  })
+})
+
+describe('reasonPhrase', () => {
+  it.each([
+    ['Not Found', 'Not Found'],
+    [undefined, ''],
+    ['\x1b[2J', ''],
+    ['see issued.token.value', ''],
+  ])('of %j is %j', (phrase, expected) => {
+    expect(reasonPhrase(phrase, new Secret('issued.token.value'))).toBe(expected)
   })
 })
 
