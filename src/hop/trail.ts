@@ -138,10 +138,15 @@ function outboundFacts(token: IssuedToken, source: TokenSource): OutboundFacts {
   }
 }
 
+/** What stands in the record for a target that was not admitted, without its query and without user information. */
 function pathOf(target: string): string {
   const end = target.search(/[?#]/)
-  return (end === -1 ? target : target.slice(0, end)).slice(0, 2_048)
+  const path = end === -1 ? target : target.slice(0, end)
+  return path.replace(userInformation, '$1').slice(0, 2_048)
 }
+
+/** Up to the last `@` of the authority, of an absolute-form target or of CONNECT's. */
+const userInformation = /^([a-z][a-z0-9+.-]*:\/\/)?[^/]*@/i
 
 /** Someone who puts a token into a path must not find it in the audit trail: JWT headers begin with `eyJ`. */
 function redactPath(path: string): string {
