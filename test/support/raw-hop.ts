@@ -26,6 +26,8 @@ export const tokenAmbiguous: Denial = { ...malformedCredentials, code: 'token.am
 export interface Refused {
   readonly answer: RawResponse
   readonly event: RecordedEvent
+  /** The route in the record; undefined when the request got to none. */
+  readonly route: string | undefined
 }
 
 export interface Admitted extends Refused {
@@ -82,6 +84,7 @@ export async function startRawHop({
     exchanges: hop.server.tokenRequests.length,
     bytes: hop.upstream.connections.reduce((sum, { raw }) => sum + raw.length, 0),
   })
+  const routeAt = (index: number): string | undefined => JSON.parse(hop.lines[index] ?? '{}').subject
   const send = async (bytes: string | Buffer): Promise<RawResponse> => {
     const answer = await sendRaw(hop.port, bytes, { responses: 1 })
     expect(answer.responses, answer.raw.toString('latin1')).toHaveLength(1)
@@ -116,7 +119,7 @@ export async function startRawHop({
       from,
       issued.map(value => value.replace('Bearer ', '')),
     )
-    return { answer, event, request }
+    return { answer, event, request, route: routeAt(from.events) }
   }
 
   // The first exchange is behind us: the twin asks nobody any more.
@@ -146,7 +149,7 @@ export async function startRawHop({
       // Its event comes after all of those before: counting needs no waiting.
       await expectAdmitted(twin)
       expect(hop.lines).toHaveLength(from.events + 2)
-      return { answer, event }
+      return { answer, event, route: routeAt(from.events) }
     },
   }
 }

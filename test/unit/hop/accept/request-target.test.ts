@@ -1,5 +1,9 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { hasTokenInQuery, readRequestTarget } from '../../../../src/hop/accept/request-target.ts'
+import { createRouteTable } from '../../../../src/hop/accept/route-table.ts'
+import type { Route } from '../../../../src/model/route.ts'
+import { areaOf, oddTargets, pathReaders } from '../../../support/path-readers.ts'
 
 const read = (target: string) => readRequestTarget(target, 'orders.test')
 
@@ -107,3 +111,35 @@ describe('hasTokenInQuery', () => {
     },
   )
 })
+
+describe('a path that is taken', () => {
+  it('is in the same area for every reader that is known to read paths in its own way', () => {
+    const routes = createRouteTable([
+      aPublicRoute('/**'),
+      aPublicRoute('/admin/**'),
+      aPublicRoute('/public/**'),
+    ])
+    const taken = { admin: 0, public: 0, other: 0 }
+    fc.assert(
+      fc.property(oddTargets, text => {
+        const target = read(text)
+        if (target === undefined) return
+        expect(text.endsWith(target.target)).toBe(true)
+        expect(target.target.split('?')[0]).toBe(target.path)
+        const route = routes.find('orders.test', 'GET', target.path)
+        const area = 'id' in route ? (/^\/(admin|public)/.exec(route.id)?.[1] ?? 'other') : 'none'
+        taken[area as keyof typeof taken] += 1
+        for (const [name, reader] of Object.entries(pathReaders)) {
+          const seen = areaOf(reader, target.target)
+          expect(['admin', 'public'].includes(seen) ? seen : 'other', `${text}: ${name}`).toBe(area)
+        }
+      }),
+      { numRuns: 20_000 },
+    )
+    for (const count of Object.values(taken)) expect(count).toBeGreaterThan(100)
+  })
+})
+
+function aPublicRoute(path: string): Route {
+  return { kind: 'public', id: path, match: { path }, websocket: false }
+}
