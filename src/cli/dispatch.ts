@@ -47,6 +47,8 @@ export async function runCommand(args: string[], output: CommandOutput): Promise
     output.stderr.write(`hopgate: no command '${name}'\n\n${usage()}`)
     return 2
   }
+  // Libraries that it names when they are loaded write down what they send, the password for Redis included.
+  delete process.env['DEBUG']
   return (await entry.load())(rest, output)
 }
 

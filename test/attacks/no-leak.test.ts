@@ -1,14 +1,16 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { issueToAnybody } from '../support/attacked-hop.ts'
 import { startAuthorizationServer } from '../support/authorization-server.ts'
 import { runHopgate } from '../support/child-process.ts'
 import { expectNoToken } from '../support/no-token.ts'
-import { sendRaw } from '../support/raw-client.ts'
+import { openRaw, sendRaw } from '../support/raw-client.ts'
+import { startRedis } from '../support/redis.ts'
 import { hopYaml } from '../support/start-hop.ts'
 import { createTempFolder } from '../support/temp-folder.ts'
 import { createTestIssuer, encode } from '../support/tokens.ts'
+import { until } from '../support/until.ts'
 import { startUpstream } from '../support/upstream.ts'
 
 /**
@@ -18,7 +20,7 @@ import { startUpstream } from '../support/upstream.ts'
  * token, presented or issued, and no secret may stand in anything that the process wrote.
  */
 
-it('writes no token and no secret anywhere, whatever happens to a request', async () => {
+it('C12 writes no token and no secret anywhere, whatever happens to a request', async () => {
   const folder = createTempFolder()
   const [file, auditFile] = [join(folder, 'hopgate.yaml'), join(folder, 'audit.jsonl')]
   const secrets = { TEST_SECRET: 'client-secret-canary-4711', REDIS_PASSWORD: 'redis-password-canary-4712' }
@@ -153,5 +155,86 @@ cache: { redis: 'redis://hopgate:\${REDIS_PASSWORD}@127.0.0.1:9/0' }`,
   expect(issued.length).toBeGreaterThan(3)
   expect(presented.length).toBeGreaterThan(40)
   const output = [hopgate.stdout(), hopgate.stderr(), audit, ...pages, ...answers].join('\n')
+  expectNoToken(output, [...presented, ...issued, ...Object.values(secrets)])
+})
+
+it('C12 writes none with every debug output on, none to Redis, and none into a report on the process', async () => {
+  const folder = createTempFolder()
+  const file = join(folder, 'hopgate.yaml')
+  const secrets = { TEST_SECRET: 'client-secret-canary-4711', REDIS_PASSWORD: 'redis-password-canary-4712' }
+  const issuer = await createTestIssuer({ issuer: 'https://login.test' })
+  const [upstream, server] = [await startUpstream(), await startAuthorizationServer()]
+  const redis = await startRedis({ faults: true })
+  onTestFinished(async () => {
+    await upstream.close()
+    await server.close()
+    await redis.stop()
+  })
+  await redis.cli('ACL', 'SETUSER', 'gate', 'on', `>${secrets.REDIS_PASSWORD}`, '~*', '+@all')
+  const monitor = await openRaw(redis.port)
+  onTestFinished(() => void monitor.destroy())
+  let commands = ''
+  monitor.on('data', chunk => {
+    commands += chunk.toString('latin1')
+  })
+  monitor.write('MONITOR\r\n')
+  await until(() => commands.includes('+OK'), 'Redis is monitored')
+
+  server.onToken(issueToAnybody(server))
+  const client = `{ authentication: client_secret_basic, secret: '\${TEST_SECRET}' }`
+  writeFileSync(
+    file,
+    hopYaml(issuer, upstream.url, {
+      exchange: `{ server: '${server.issuer}', client: ${client} }`,
+      routes: `
+  - { path: '/orders/**', audience: orders-api, scope: orders:read, websocket: true }`,
+      more: `cache: { redis: 'redis://gate:\${REDIS_PASSWORD}@127.0.0.1:${redis.port}/0' }`,
+    }),
+  )
+  const report = `--report-on-signal --report-signal=SIGUSR2 --report-exclude-env --report-directory=${folder}`
+  const hopgate = runHopgate(['run', '--config', file], {
+    ...secrets,
+    DEBUG: '*',
+    NODE_DEBUG: 'http,http2,net,tls,undici,fetch,stream,timer',
+    NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} ${report}`,
+  })
+  onTestFinished(() => hopgate.signal('SIGKILL'))
+  const { url } = await hopgate.logged('ready')
+  const port = Number(new URL(String(url)).port)
+
+  const presented: string[] = []
+  const send = async (claims: Record<string, unknown>, fields = ''): Promise<number | undefined> => {
+    const token = await issuer.sign({ scope: 'orders:read', ...claims })
+    presented.push(token)
+    const raw = `GET /orders/1 HTTP/1.1\r\nHost: orders.test\r\n${fields}Authorization: Bearer ${token}\r\n\r\n`
+    return (await sendRaw(port, raw, { responses: 1 })).responses[0]?.status
+  }
+  await until(async () => {
+    await send({})
+    return /"set"|"SET"/.test(commands)
+  }, 'an issued token is in Redis')
+  expect(await send({ exp: 1 })).toBe(401)
+  upstream.enqueue({ action: 'reset' })
+  expect(await send({})).toBe(502)
+  const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\n'
+  upstream.enqueue('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+  expect(await send({}, upgrade)).toBe(101)
+  upstream.enqueue({ action: 'reset' })
+  expect(await send({}, upgrade)).toBe(502)
+
+  hopgate.signal('SIGUSR2')
+  const reports = (): string[] => readdirSync(folder).filter(name => name.startsWith('report.'))
+  const readReport = (): string => readFileSync(join(folder, reports()[0] ?? ''), 'utf8')
+  await until(() => reports().length > 0 && readReport().trimEnd().endsWith('}'), 'a report')
+  hopgate.signal('SIGTERM')
+  expect(await hopgate.exit()).toBe(0)
+
+  const issued = upstream.requests.map(one => (one.header('authorization') ?? '').replace('Bearer ', ''))
+  const debug = hopgate.stderr()
+  // Node's output is there. That of libraries is not: the Redis client's shows passwords.
+  for (const part of ['HTTP ', 'NET ', 'STREAM ']) expect(debug).toContain(part)
+  expect(debug).not.toContain('ioredis:redis')
+  expect(issued.length).toBeGreaterThan(1)
+  const output = [hopgate.stdout(), debug, commands, readReport()].join('\n')
   expectNoToken(output, [...presented, ...issued, ...Object.values(secrets)])
 })

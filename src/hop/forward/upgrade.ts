@@ -71,8 +71,12 @@ export function createUpgrader(options: UpgradeOptions): Upgrader {
   /** Sends the request; upstream's answer and errors are left to the listeners that are added to it. */
   const send = ({ admitted, tunnel }: UpgradeRequest): ClientRequest | undefined => {
     let outgoing: ClientRequest | undefined
+    // Not among the options of the request, which Node's own debug output shows.
+    const { authorization } = received.headers
+    delete received.headers.authorization
     proxy.once('proxyReqWs', request => {
       outgoing = request
+      if (authorization !== undefined) outgoing.setHeader('authorization', authorization)
       // http-proxy-3 drops the mark of an empty query; what policy saw is what upstream gets.
       outgoing.path = admitted.target
     })
