@@ -30,7 +30,7 @@ export function createRefuse(realm: string): Refuse {
     // The phrase is given, because a response that failed half way may still hold another one.
     const fields = refusalHeaders(answer, refusal, realm, requestId, body)
     response.writeHead(answer.status, STATUS_CODES[answer.status] ?? answer.title, fields)
-    if (response.req.method === 'HEAD') response.end()
+    if (body === undefined || response.req.method === 'HEAD') response.end()
     else response.end(body, 'utf8')
   }
 }

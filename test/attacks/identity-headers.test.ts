@@ -112,18 +112,15 @@ describe('C09: identity fields of the caller', () => {
     }
   })
 
-  it('C09 drops them from trailers, with every other trailer', async () => {
-    const trailers = ['X-User', 'X-Forwarded-User', 'Authorization', 'Client-Cert', 'Txn-Token', 'X-Late']
-    const body = `2\r\nok\r\n0\r\n${trailers.map(name => `${name}: forged\r\n`).join('')}\r\n`
-    const head = bytesOf(
-      'POST /orders/1',
-      bearer(),
-      `Trailer: ${trailers.join(', ')}`,
-      'Transfer-Encoding: chunked',
-    )
-    const { request } = await hop.expectAdmitted(`${head}${body}`)
+  it('C09 drops them from trailers, where an upstream may merge them into headers', async () => {
+    const trailers = ['X-User', 'X-Forwarded-User', 'Authorization', 'Client-Cert', 'Txn_Token', 'Via']
+    const late = [...trailers.map(name => `${name}: forged\r\n`), 'X-Checksum: 1\r\n'].join('')
+    const names = [...trailers, 'X-Checksum'].join(', ')
+    const head = bytesOf('POST /orders/1', bearer(), `Trailer: ${names}`, 'Transfer-Encoding: chunked')
+    const { request } = await hop.expectAdmitted(`${head}2\r\nok\r\n0\r\n${late}\r\n`)
     expect(request.body.toString()).toBe('ok')
-    expect(textOf(request)).not.toMatch(/forged|x-late|x-user/i)
+    expect(textOf(request)).not.toMatch(/forged|x-user|trailer:/i)
+    expect(textOf(request)).toMatch(/\r\n0\r\nx-checksum: 1\r\n\r\n$/i)
   })
 
   it('C09 keeps what says nothing about who is calling', async () => {
@@ -229,7 +226,7 @@ describe('C14 and A05: another path, method or host in a field', () => {
       const name = field.split(':')[0] ?? ''
       for (const request of await admitBoth(field)) {
         expect(request.target).toMatch(/^\/(orders|public)\/1$/)
-        expect(textOf(request)).not.toMatch(/\/admin|public\.example|https|443/)
+        expect(textOf(request)).not.toMatch(/\/admin|public\.example|https|: 443\r/)
         if (!/^(X-Forwarded-(For|Host|Proto)|Forwarded)$/.test(name))
           expect(request.headerAll(name)).toEqual([])
       }

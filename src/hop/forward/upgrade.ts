@@ -72,8 +72,9 @@ export function createUpgrader(options: UpgradeOptions): Upgrader {
   const send = ({ admitted, tunnel }: UpgradeRequest): ClientRequest | undefined => {
     let outgoing: ClientRequest | undefined
     // Not among the options of the request, which Node's own debug output shows.
-    const { authorization } = received.headers
-    delete received.headers.authorization
+    const { headers } = tunnel.received
+    const { authorization } = headers
+    delete headers.authorization
     proxy.once('proxyReqWs', request => {
       outgoing = request
       if (authorization !== undefined) outgoing.setHeader('authorization', authorization)

@@ -87,11 +87,14 @@ describe.skipIf(!canMakeCertificates)(`a connection to upstream${withCertificate
       'INVALID_PURPOSE',
       () => authority.issue({ names: ['DNS:orders.test', `URI:${orders}`], usage: ['emailProtection'] }),
     ],
-  ])('G01 is refused when the certificate %s, with %s, by name and by identity', async (_what, code, make) => {
-    const certificate = make()
-    expect(await connectTo(certificate, { name: 'orders.test' })).toBe(code)
-    expect(await connectTo(certificate, { spiffeIds: pins })).toBe(code)
-  })
+  ])(
+    'G01 is refused when the certificate %s, with %s, by name and by identity',
+    async (_what, code, make) => {
+      const certificate = make()
+      expect(await connectTo(certificate, { name: 'orders.test' })).toBe(code)
+      expect(await connectTo(certificate, { spiffeIds: pins })).toBe(code)
+    },
+  )
 
   it.each([
     ['orders.test', 'DNS:myorders.test'],
