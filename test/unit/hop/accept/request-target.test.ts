@@ -113,7 +113,7 @@ describe('hasTokenInQuery', () => {
 })
 
 describe('a path that is taken', () => {
-  it('is in the same area for every reader that is known to read paths in its own way', () => {
+  it('D15 is in the same area for every reader that is known to read paths in its own way', () => {
     const routes = createRouteTable([
       aPublicRoute('/**'),
       aPublicRoute('/admin/**'),
