@@ -119,13 +119,13 @@ export function createKeptParts({ clock, log, record }: KeptPartsDependencies): 
       })
     },
 
-    upstreamTrust({ upstream: { tls } }, user) {
+    upstreamTrust({ upstream: { url, tls } }, user) {
       if (tls === undefined) return undefined
-      return trusts.use(tls, user, owned => {
+      return trusts.use({ url: url.href, tls }, user, owned => {
         const { ca, cert, key, serverName, spiffeIds } = tls
         const material = createTlsMaterial({ ca, cert, key }, { name: 'upstream.tls', log, clock })
         owned.defer(() => material.close())
-        return { material, target: { serverName, spiffeIds } }
+        return { material, target: { url, serverName, spiffeIds } }
       })
     },
   }

@@ -11,12 +11,17 @@ export class PeerNotPermitted extends Error {
 }
 
 /**
- * Whom to take for the server: one with a pinned SPIFFE ID, whatever its host is called; without pins, the host that was
- * asked for (RFC 9110 §4.3.4). Node asks this only on a full handshake: a session that is resumed was decided on
- * before, so sessions must not outlive the pins.
+ * Whom to take for the server: one with a pinned SPIFFE ID, whatever its host is called; without pins, the name that is
+ * configured (RFC 9110 §4.3.4). The host that a client library hands in is not asked: some take it from the `Host` of a
+ * request, which whoever calls may choose.
+ *
+ * Node asks only on a full handshake. A session that is resumed was decided on before, so sessions must not outlive the
+ * options that they were made with.
+ *
+ * @param name a host name, or an address without brackets
  */
-export function createServerIdentityCheck(spiffeIds: readonly string[]): ServerIdentityCheck {
-  if (spiffeIds.length === 0) return checkServerIdentity
+export function createServerIdentityCheck(name: string, spiffeIds: readonly string[]): ServerIdentityCheck {
+  if (spiffeIds.length === 0) return (_host, certificate) => checkServerIdentity(name, certificate)
   const permitted = new Set(spiffeIds)
   return (_host, { raw }) => {
     const id = readSpiffeId(raw ?? Buffer.alloc(0))

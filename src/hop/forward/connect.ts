@@ -1,4 +1,4 @@
-import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from 'node:net'
+import { connect as connectTcp, type OnReadOpts, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { connectOptions, type TlsTarget } from '../../base/tls-connect.ts'
 import type { TlsMaterial } from '../../base/tls-material.ts'
@@ -41,13 +41,10 @@ export function createConnect(
   }
   if (trust === undefined) throw new TypeError('an https: upstream without anything to trust it by')
   const port = Number(origin.port) || 443
-  // An address is no server name (RFC 6066 §3).
-  const name = isIP(host) === 0 ? { servername: host } : {}
   return onread => {
     const options: ConnectionOptions & { onread?: OnReadOpts } = {
       ...address,
       port,
-      ...name,
       ALPNProtocols: [protocol],
       ...connectOptions(trust.material, trust.target),
       ...(onread && { onread }),

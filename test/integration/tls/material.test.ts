@@ -31,6 +31,8 @@ function keepLog(): Log & { readonly lines: string[] } {
 /** Long enough for a change to have been told, if it were one. */
 const pause = () => new Promise(resolve => setTimeout(resolve, 150))
 
+const url = new URL('https://orders.test')
+
 describe.skipIf(!canMakeCertificates)(`TLS material${withCertificates}`, () => {
   const authority = createAuthority()
   const names = ['DNS:orders.test']
@@ -66,7 +68,7 @@ describe.skipIf(!canMakeCertificates)(`TLS material${withCertificates}`, () => {
       minVersion: 'TLSv1.2',
     })
     const { port } = await startTlsServer(first)
-    const target = { serverName: 'orders.test', spiffeIds: [] }
+    const target = { url, serverName: undefined, spiffeIds: [] }
     expect(await handshake(port, connectOptions(material, target))).toBe('UNABLE_TO_VERIFY_LEAF_SIGNATURE')
   })
 
@@ -211,7 +213,8 @@ describe.skipIf(!canMakeCertificates)(`TLS material${withCertificates}`, () => {
     const files = writeTlsFiles({ ca })
     const material = openMaterial(files)
     const { port } = await startTlsServer(next.issue({ names }))
-    const call = () => handshake(port, connectOptions(material, { serverName: 'orders.test', spiffeIds: [] }))
+    const call = () =>
+      handshake(port, connectOptions(material, { url, serverName: undefined, spiffeIds: [] }))
     expect(await call()).toBe('UNABLE_TO_VERIFY_LEAF_SIGNATURE')
     writeFileSync(files.ca ?? '', next.cert)
     await until(async () => (await call()) === 'hello', 'a connection with the new authority')

@@ -10,6 +10,7 @@ import {
 } from '../../support/certificate.ts'
 import { handshake, openMaterial, openSession, startTlsServer, writeTlsFiles } from '../../support/tls.ts'
 
+const url = new URL('https://127.0.0.1')
 const orders = 'spiffe://test/orders'
 const pins = [orders, 'spiffe://test/ns/shop/sa/orders']
 
@@ -25,7 +26,7 @@ describe.skipIf(!canMakeCertificates)(`a connection to upstream${withCertificate
     const { port, connections } = await startTlsServer(certificate)
     const material = openMaterial(writeTlsFiles({ ca: target.ca ?? authority.cert }))
     const { name: serverName, spiffeIds = [] } = target
-    const heard = await handshake(port, connectOptions(material, { serverName, spiffeIds }))
+    const heard = await handshake(port, connectOptions(material, { url, serverName, spiffeIds }))
     if (heard !== 'hello') for (const { bytesRead } of connections) expect(bytesRead).toBe(0)
     return heard
   }
@@ -116,6 +117,32 @@ describe.skipIf(!canMakeCertificates)(`a connection to upstream${withCertificate
     expect(await connectTo(named(alternative), { name })).toBe('ERR_TLS_CERT_ALTNAME_INVALID')
   })
 
+  it('asks for the configured name, whatever name a client library hands in', async () => {
+    const { port, connections } = await startTlsServer(named('DNS:orders.test'))
+    const material = openMaterial(writeTlsFiles({ ca: authority.cert }))
+    const options = connectOptions(material, {
+      url: new URL('https://orders.test'),
+      serverName: undefined,
+      spiffeIds: [],
+    })
+    expect(await handshake(port, options)).toBe('hello')
+    expect(connections.at(-1)?.servername).toBe('orders.test')
+    const other = connectOptions(material, {
+      url: new URL('https://other.test'),
+      serverName: undefined,
+      spiffeIds: [],
+    })
+    expect(await handshake(port, { ...other, servername: 'orders.test' })).toBe(
+      'ERR_TLS_CERT_ALTNAME_INVALID',
+    )
+    const address = connectOptions(material, {
+      url: new URL('https://[::1]'),
+      serverName: undefined,
+      spiffeIds: [],
+    })
+    expect(address.servername).toBe('')
+  })
+
   it.each<[string, CertificateRequest]>([
     // dNSName "x.test, DNS:orders.test" and "orders.test\0.evil.test", which text would cut or split.
     ['a name that looks like two', rawName('x.test, DNS:orders.test')],
@@ -195,12 +222,12 @@ describe.skipIf(!canMakeCertificates)(`a connection to upstream${withCertificate
       const { cert, key } = authority.issue({ names: [`URI:${orders}`] })
       const { port } = await startTlsServer({ cert, key, maxVersion: version })
       const material = openMaterial(writeTlsFiles({ ca: authority.cert }))
-      const options = connectOptions(material, { serverName: undefined, spiffeIds: pins })
+      const options = connectOptions(material, { url, serverName: undefined, spiffeIds: pins })
       const resumed = { ...options, session: await openSession(port, options) }
       expect(await handshake(port, resumed)).toBe('hello')
       // Node does not ask for the identity of a resumed session: it must be kept with the material that it was made by.
       const other = openMaterial(writeTlsFiles({ ca: stranger.cert }))
-      const target = { serverName: undefined, spiffeIds: ['spiffe://test/billing'] }
+      const target = { url, serverName: undefined, spiffeIds: ['spiffe://test/billing'] }
       expect(await handshake(port, connectOptions(other, target))).toBe('UNABLE_TO_VERIFY_LEAF_SIGNATURE')
       expect(await handshake(port, connectOptions(material, target))).toBe('ERR_TLS_PEER_NOT_PERMITTED')
     },
