@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { connect as connectHttp2, createSecureServer } from 'node:http2'
+import type { IncomingMessage } from 'node:http'
+import { connect as connectHttp2, createSecureServer, type Http2ServerRequest } from 'node:http2'
 import { createServer as createHttps, get } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { type ConnectionOptions, createServer, type TLSSocket, type TlsOptions } from 'node:tls'
@@ -10,6 +11,7 @@ import {
   type ClientRules,
   clientCertificateOptions,
   identifyClient,
+  refuseOtherClients,
 } from '../../../src/base/tls-client-identity.ts'
 import {
   type CertificateRequest,
@@ -170,38 +172,77 @@ describe.skipIf(!canMakeCertificates)(`a client of the data port${withCertificat
     },
   )
 
-  it('is known over HTTP/1.1 and HTTP/2 alike', async () => {
-    const options = { ...server, ca: authority.cert, ...clientCertificateOptions(pinned) }
-    const names: (string | undefined)[] = []
-    const onRequest = (socket: TLSSocket): void => {
-      const identity = identifyClient(socket, pinned)
-      names.push(identity.ok ? identity.value?.spiffeId : identity.error)
+  describe.each([
+    ['HTTP/1.1', 'of https', 'http/1.1'],
+    ['HTTP/1.1', 'of http2', 'http/1.1'],
+    ['HTTP/2', 'of http2', 'h2'],
+  ])('over %s to a server %s', (_protocol, kind, alpn) => {
+    async function startHttp(rules: ClientRules) {
+      const material = openMaterial(writeTlsFiles({ ...server, ca: authority.cert }))
+      const options = { ...material.options(), ...clientCertificateOptions(rules) }
+      const known: (string | undefined)[] = []
+      const refused: string[] = []
+      const onRequest = (request: Http2ServerRequest | IncomingMessage, response: { end(): void }): void => {
+        const socket = 'stream' in request ? request.stream.session?.socket : request.socket
+        const identity = identifyClient(socket as TLSSocket, rules)
+        known.push(identity.ok ? identity.value?.spiffeId : identity.error)
+        response.end()
+      }
+      const listener =
+        kind === 'of https'
+          ? createHttps(options, onRequest)
+          : createSecureServer({ ...options, allowHTTP1: true }, onRequest)
+      refuseOtherClients(listener, rules, reason => refused.push(reason))
+      listener.on('tlsClientError', () => {})
+      listener.listen(0, '127.0.0.1')
+      await once(listener, 'listening')
+      onTestFinished(() => void listener.close())
+      const { port } = listener.address() as AddressInfo
+      return { known, refused, call: (certificate?: TestCertificate) => request(port, certificate) }
     }
-    const both = createSecureServer({ ...options, allowHTTP1: true }, (request, response) => {
-      onRequest((request.stream?.session?.socket ?? request.socket) as TLSSocket)
-      response.end()
+
+    /** The status, or nothing when the connection ended without an answer. */
+    function request(port: number, certificate?: TestCertificate): Promise<number | undefined> {
+      const trust = { ca: authority.cert, ...certificate }
+      const { promise, resolve } = Promise.withResolvers<number | undefined>()
+      if (alpn === 'h2') {
+        const session = connectHttp2(`https://127.0.0.1:${port}`, trust)
+        session.on('error', () => {}).once('close', () => resolve(undefined))
+        const stream = session.request({})
+        stream.on('error', () => {}).once('response', headers => resolve(Number(headers[':status'])))
+        stream.resume().once('end', () => session.close())
+      } else {
+        const sent = get({ port, host: '127.0.0.1', ...trust, agent: false })
+        sent.once('error', () => resolve(undefined))
+        sent.once('response', response => resolve(response.resume().statusCode))
+      }
+      return promise
+    }
+
+    it('is known by its certificate when it asks', async () => {
+      const { call, known, refused } = await startHttp(pinned)
+      expect(await call(good)).toBe(200)
+      expect(known).toEqual([shop])
+      expect(refused).toEqual([])
     })
-    const plain = createHttps(options, (request, response) => {
-      onRequest(request.socket as TLSSocket)
-      response.end()
+
+    it('is nobody without one where it is optional', async () => {
+      const { call, known } = await startHttp(optionallyPinned)
+      expect(await call()).toBe(200)
+      expect(known).toEqual([undefined])
     })
-    const ports: number[] = []
-    for (const one of [both, plain]) {
-      one.listen(0, '127.0.0.1')
-      await once(one, 'listening')
-      onTestFinished(() => void one.close())
-      ports.push((one.address() as AddressInfo).port)
-    }
-    for (const port of ports) {
-      const request = get({ port, host: '127.0.0.1', ca: authority.cert, ...good, agent: false })
-      const [response] = await once(request, 'response')
-      response.resume()
-      await once(response, 'end')
-    }
-    const session = connectHttp2(`https://127.0.0.1:${ports[0]}`, { ca: authority.cert, ...good })
-    const stream = session.request({})
-    await once(stream.resume(), 'end')
-    session.close()
-    expect(names).toEqual([shop, shop, shop])
+
+    it('is refused before it is heard', async () => {
+      const other = authority.issue({ names: ['URI:spiffe://test/billing'] })
+      const unknown = stranger.issue({ names: [`URI:${shop}`] })
+      const { call, known, refused } = await startHttp(optionallyPinned)
+      expect(await call(other)).toBeUndefined()
+      expect(await call(unknown)).toBeUndefined()
+      expect(known).toEqual([])
+      expect(refused).toEqual([
+        'a certificate with a SPIFFE ID that is not permitted',
+        'a certificate that does not verify (UNABLE_TO_VERIFY_LEAF_SIGNATURE)',
+      ])
+    })
   })
 })
