@@ -28,6 +28,9 @@ problem with line and column. \`config/minimal.yaml\` and \`config/example.yaml\
   when it is unset or empty, \`$\${\` stands for \`\${\`. Inside \`{ }\` and \`[ ]\` YAML wants quotes around a reference.
 - **Secrets** are written as \`\${NAME}\` or \`{ file: PATH }\`, never as themselves.
 - **Files** are relative to the folder of the configuration.
+- **Files for TLS** are PEM. A file that is missing, empty or no certificate, a key that does not fit and an own
+  certificate that has expired are errors. They are looked at every second; a new pair goes to new connections, and one
+  that cannot be used is logged while the one before stays.
 - **Durations** are written \`500ms\`, \`30s\`, \`5m\`, \`24h\`, \`7d\`; **sizes** \`512B\`, \`16KiB\`, \`32MiB\`, \`1GiB\`.
 - **URLs and hosts** are written in canonical form: lower case, no user information, no trailing dot.`
 
