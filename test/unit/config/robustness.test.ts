@@ -36,6 +36,7 @@ const word = fc.constantFrom(
   ...'secret key cache redis routes path methods scope public allow ttl sts clients accepts audiences jwks kty'.split(
     ' ',
   ),
+  ...'address tls http2 cert ca client_ca client_certificate spiffe_ids url protocol server_name'.split(' '),
   ...[
     '__proto__',
     'constructor',
