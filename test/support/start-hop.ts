@@ -48,6 +48,10 @@ export interface HopOptions {
   readonly issuerRules?: string
   readonly issuer?: TestIssuer
   readonly upstream?: Upstream
+  /** YAML of `listen`; default: a free port of loopback. */
+  readonly listen?: string
+  /** YAML of further keys of `upstream`, such as `tls: { ca: ca.pem }`. */
+  readonly upstreamKeys?: string
   /** YAML of the issuer's `keys`; default: the test issuer's, inline. */
   readonly issuerKeys?: string
   /** YAML of `exchange`; default: the embedded token service. `${TEST_SECRET}` is set. */
@@ -101,9 +105,9 @@ export async function startHop(options: HopOptions = {}): Promise<RunningHop> {
 export function hopYaml(issuer: TestIssuer, upstream: string, options: HopOptions = {}): string {
   return `
 service: orders
-listen: 127.0.0.1:0
+listen: ${options.listen ?? '127.0.0.1:0'}
 admin: 127.0.0.1:0
-upstream: ${upstream}
+upstream: ${options.upstreamKeys === undefined ? upstream : `{ url: '${upstream}', ${options.upstreamKeys} }`}
 issuers:
   - issuer: ${issuer.issuer}
     audience: [shop-web]

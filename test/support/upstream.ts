@@ -1,4 +1,5 @@
 import { createServer, type Socket } from 'node:net'
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import { type HttpMessage, headerValues, readHead, readMessage } from './http-bytes.ts'
 
 /** A request as the upstream received it, byte for byte. */
@@ -28,6 +29,8 @@ export interface UpstreamOptions {
   readonly answer?: Answer
   /** Answer when the headers are there instead of after the body; the recorded body is then what came with them. */
   readonly answerAtHead?: boolean
+  /** Listens with TLS; the recorded bytes are those inside it. */
+  readonly tls?: TlsOptions
 }
 
 /** A recording upstream over raw sockets. */
@@ -64,7 +67,7 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Upst
   const sockets = new Set<Socket>()
   const waiting = new Set<() => void>()
 
-  const server = createServer({ noDelay: true, allowHalfOpen: false }, socket => {
+  const onConnection = (socket: Socket): void => {
     const connection = { raw: Buffer.alloc(0), isOpen: true }
     const index = connections.push(connection) - 1
     let rest = Buffer.alloc(0)
@@ -96,14 +99,18 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Upst
       connection.isOpen = false
       sockets.delete(socket)
     })
-  })
+  }
+  const { tls } = options
+  const server =
+    tls === undefined ? createServer({ noDelay: true }, onConnection) : createTlsServer(tls, onConnection)
+  server.on('tlsClientError', () => {})
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
 
   return {
     port,
-    url: `http://127.0.0.1:${port}`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
     get requests() {
       return requests
     },
