@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto'
-import type { Server, TLSSocket, TlsOptions } from 'node:tls'
+import type { TLSSocket, TlsOptions } from 'node:tls'
 import { fail, ok, type Result } from './result.ts'
 import { readSpiffeId } from './x509-svid.ts'
 
@@ -48,22 +48,4 @@ export function clientCertificateOptions({ clientCertificate }: ClientRules): Tl
     // With `optional` the handshake goes on, so that who has no certificate can be told from who has a bad one.
     rejectUnauthorized: clientCertificate === 'required',
   }
-}
-
-/**
- * Ends the connections of clients that {@link identifyClient} refuses, before anything of a request is read. Servers of
- * `node:https` and `node:http2` are TLS servers as well.
- */
-export function refuseOtherClients(
-  server: Pick<Server, 'prependListener'>,
-  rules: ClientRules,
-  onRefused: (reason: string, socket: TLSSocket) => void,
-): void {
-  if (rules.clientCertificate === 'none') return
-  server.prependListener('secureConnection', (socket: TLSSocket) => {
-    const identity = identifyClient(socket, rules)
-    if (identity.ok) return
-    onRefused(identity.error, socket)
-    socket.destroy()
-  })
 }

@@ -11,7 +11,6 @@ import {
   type ClientRules,
   clientCertificateOptions,
   identifyClient,
-  refuseOtherClients,
 } from '../../../src/base/tls-client-identity.ts'
 import {
   type CertificateRequest,
@@ -192,7 +191,12 @@ describe.skipIf(!canMakeCertificates)(`a client of the data port${withCertificat
         kind === 'of https'
           ? createHttps(options, onRequest)
           : createSecureServer({ ...options, allowHTTP1: true }, onRequest)
-      refuseOtherClients(listener, rules, reason => refused.push(reason))
+      listener.prependListener('secureConnection', (socket: TLSSocket) => {
+        const identity = identifyClient(socket, rules)
+        if (identity.ok) return
+        refused.push(identity.error)
+        socket.destroy()
+      })
       listener.on('tlsClientError', () => {})
       listener.listen(0, '127.0.0.1')
       await once(listener, 'listening')
