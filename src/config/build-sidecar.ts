@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { buildAudit } from './build-audit.ts'
 import { buildExchange } from './build-exchange.ts'
 import { buildIssuers } from './build-issuers.ts'
@@ -28,6 +29,8 @@ export function buildSidecar(
     listen: buildListen(listen, files),
     admin,
     upstream: buildUpstream(upstream, files),
+    // Node counts what the process may use: its affinity, and the CPU limit of its cgroup.
+    workers: input.workers === 'auto' ? availableParallelism() : input.workers,
     issuers,
     exchange,
     routes,

@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path'
 import type { Result } from '../base/result.ts'
 import { readTextFile } from '../base/text-file.ts'
+import type { ReadText } from './config-texts.ts'
 
 /** Reads the files that a configuration names, relative to its own folder. */
 export interface FileReader {
@@ -11,10 +12,10 @@ export interface FileReader {
 }
 
 /** A reader for the files that `configFile` names. */
-export function createFileReader(configFile: string): FileReader {
+export function createFileReader(configFile: string, readText: ReadText = readTextFile): FileReader {
   const folder = dirname(resolve(configFile))
   return {
     resolve: name => resolve(folder, name),
-    read: name => readTextFile(resolve(folder, name)),
+    read: name => readText(resolve(folder, name)),
   }
 }

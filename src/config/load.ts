@@ -1,18 +1,24 @@
 import { fail, type Result } from '../base/result.ts'
 import { readTextFile } from '../base/text-file.ts'
 import type { ConfigProblem } from './config-problem.ts'
+import type { ReadText } from './config-texts.ts'
 import type { Environment } from './environment.ts'
 import type { HubConfig } from './hub-config.ts'
 import { parseHubConfig } from './parse-hub.ts'
 import { parseSidecarConfig } from './parse-sidecar.ts'
 import type { SidecarConfig } from './sidecar-config.ts'
 
-/** Reads a sidecar's configuration. Never throws for anything that the file or the environment may hold. */
+/**
+ * Reads a sidecar's configuration. Never throws for anything that the file or the environment may hold.
+ *
+ * @param readText reads the file and those that it names
+ */
 export function loadSidecarConfig(
   file: string,
   env: Environment = process.env,
+  readText: ReadText = readTextFile,
 ): Result<SidecarConfig, readonly ConfigProblem[]> {
-  return load(file, text => parseSidecarConfig(text, { file, env }))
+  return load(file, text => parseSidecarConfig(text, { file, env, readText }), readText)
 }
 
 /** Reads a hub's configuration. Never throws for anything that the file or the environment may hold. */
@@ -26,8 +32,9 @@ export function loadHubConfig(
 function load<T>(
   file: string,
   parse: (text: string) => Result<T, readonly ConfigProblem[]>,
+  readText: ReadText = readTextFile,
 ): Result<T, readonly ConfigProblem[]> {
-  const text = readTextFile(file)
+  const text = readText(file)
   if (text.ok) return parse(text.value)
   return fail([{ file, path: '', found: `a file that ${text.error}`, expected: 'a readable YAML file' }])
 }

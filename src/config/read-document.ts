@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { fail, type Result } from '../base/result.ts'
 import type { ConfigProblem } from './config-problem.ts'
 import { readConfigSource } from './config-source.ts'
+import type { ReadText } from './config-texts.ts'
 import type { Environment } from './environment.ts'
 import { createFileReader, type FileReader } from './file-reader.ts'
 import { inputSchema, type JsonSchema } from './json-schema.ts'
@@ -15,6 +16,8 @@ export interface ParseOptions {
   /** For messages, and for the folder that other files are relative to. */
   readonly file: string
   readonly env?: Environment
+  /** Reads the files that it names. Default: from the disk. */
+  readonly readText?: ReadText
 }
 
 /** A document on its way to a configuration. */
@@ -40,7 +43,7 @@ export function readDocument<S extends z.ZodObject>(
   const source = readConfigSource(text, options.file, options.env ?? process.env)
   if (!source.isReadable) return fail(source.problems)
   const report = new Report(source)
-  const files = createFileReader(options.file)
+  const files = createFileReader(options.file, options.readText)
   const parsed = schema.safeParse(source.value)
   if (!parsed.success) reportIssues(parsed.error.issues, source.value, describe(schema), report)
   const input = parsed.success ? parsed.data : undefined

@@ -11,6 +11,11 @@ export const redisReference = secretReference.meta({
   title: 'a redis: or rediss: URL, a reference to the environment, or { file: PATH }',
 })
 
+/** `workers` of a sidecar. */
+export const workersSchema = z
+  .union([z.enum(['auto']), wholeNumber(1, 256)])
+  .meta({ title: 'auto, or a whole number from 1 to 256' })
+
 /** `cache` of a sidecar. */
 export const cacheSchema = z.strictObject({
   redis: redisReference

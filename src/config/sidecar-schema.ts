@@ -4,7 +4,14 @@ import { listenAddress, name } from './fields.ts'
 import { issuerList } from './issuer-schema.ts'
 import { listenSchema } from './listen-schema.ts'
 import { routeSchema } from './route-schema.ts'
-import { auditSchema, cacheSchema, forwardedSchema, limitsSchema, timeoutsSchema } from './runtime-schema.ts'
+import {
+  auditSchema,
+  cacheSchema,
+  forwardedSchema,
+  limitsSchema,
+  timeoutsSchema,
+  workersSchema,
+} from './runtime-schema.ts'
 import { sidecarStsSchema } from './sts-schema.ts'
 import { upstreamSchema } from './upstream-schema.ts'
 
@@ -22,6 +29,11 @@ export const sidecarSchema = z.strictObject({
   upstream: upstreamSchema.describe(
     'The service behind: scheme, host and port. A mapping for HTTP/2 and TLS: its `url` and the following.',
   ),
+  workers: workersSchema
+    .prefault(1)
+    .describe(
+      'Processes that share the port; `auto` is as many as there are CPUs to use. Limits, caches and queues count for each.',
+    ),
   issuers: issuerList
     .prefault([])
     .describe('Whose tokens may arrive here. At least one, unless every route is public.'),
