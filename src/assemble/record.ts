@@ -30,12 +30,16 @@ export interface RecordDependencies {
   readonly log: Log
   /** Takes the audit lines instead of what the configuration names. */
   readonly auditWriter?: LineWriter
+  /** The number of this worker, where several processes share the port. */
+  readonly worker?: number
+  /** Processes that take requests, asked at each scrape. Default: this one. */
+  readonly workers?: () => number
 }
 
 /** Wires the record of a sidecar. Throws when the audit file cannot be opened. */
 export function assembleRecord(
   { service, audit }: Pick<SidecarConfig, 'service' | 'audit'>,
-  { log, auditWriter }: RecordDependencies,
+  { log, auditWriter, worker, workers }: RecordDependencies,
 ): AssembledRecord {
   const writer = auditWriter ?? createAuditWriter({ file: audit.file, queue: audit.queue, log })
   let inFlight = 0
@@ -43,6 +47,8 @@ export function assembleRecord(
     version: release,
     hopsInFlight: () => inFlight,
     isAuditAccepting: () => writer.isAccepting(),
+    worker,
+    workers,
   })
   const record = createRecord([createJsonLinesSink(service, writer), metrics], log)
   return {

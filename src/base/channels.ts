@@ -19,6 +19,8 @@ export const channels = {
   reload: channel('hop:reload'),
   /** `{ kind: 'issued' | 'refused', error: string | undefined }`: the token service answered a token request. */
   tokenService: channel('hop:token-service'),
+  /** `{ worker: number }`: a worker ended without being told to. */
+  workerExit: channel('hop:worker-exit'),
   /** `{ lost: number }`: audit events that could not be kept. */
   auditLost: channel('hop:audit-lost'),
 } as const

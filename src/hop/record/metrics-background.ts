@@ -58,6 +58,9 @@ export function countBackground(registry: MetricsRegistry): () => void {
   const auditLost = registry.counter('hopgate_audit_lost_total')
   on<{ lost: number }>(channels.auditLost, message => auditLost.inc(message.lost))
 
+  const workerExits = registry.counter('hopgate_worker_exits_total')
+  on(channels.workerExit, () => workerExits.inc())
+
   const reloads = registry.counter('hopgate_config_reloads_total')
   const lastReload = registry.gauge('hopgate_config_last_reload_successful')
   const appliedAt = registry.gauge('hopgate_config_applied_timestamp_seconds')

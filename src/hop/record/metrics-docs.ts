@@ -1,4 +1,12 @@
-import { type MetricRow, metricTable } from './metrics-table.ts'
+import { type Across, type MetricRow, metricTable } from './metrics-table.ts'
+
+const acrossWords: Readonly<Record<Across, string>> = {
+  sum: 'of all processes together',
+  highest: 'the highest of the workers',
+  lowest: 'the lowest of the workers',
+  peak: 'the highest of all processes since the last scrape',
+  primary: 'of the first process, which leads the others',
+}
 
 /** `docs/metrics.md`, written from the table of metrics. */
 export function describeMetrics(): string {
@@ -8,6 +16,9 @@ export function describeMetrics(): string {
   )
   const buckets = Object.entries<MetricRow>(metricTable).flatMap(([name, row]) =>
     row.buckets === undefined ? [] : [`| \`${name}\` | ${row.buckets.join(', ')} |`],
+  )
+  const gauges = Object.entries<MetricRow>(metricTable).flatMap(([name, { across }]) =>
+    across === undefined ? [] : [`| \`${name}\` | ${acrossWords[across]} |`],
   )
   return `# Metrics
 
@@ -29,6 +40,16 @@ Upper bounds in seconds.
 | histogram | buckets |
 |---|---|
 ${buckets.join('\n')}
+
+## Several workers
+
+With \`workers\` above 1 all processes are one target. Counters and histograms are sums; what a worker counted stays in
+them when it has ended, so they never go back. A worker that is killed takes with it what it counted in its last five
+seconds. Gauges:
+
+| gauge | value |
+|---|---|
+${gauges.join('\n')}
 
 ## Questions they answer
 

@@ -25,8 +25,9 @@ export class HopMetrics {
   readonly #durations: Histogram<'hopgate_hop_duration_seconds'>
   readonly #upstream: Histogram<'hopgate_upstream_duration_seconds'>
 
-  constructor(registry: MetricsRegistry) {
+  constructor(registry: MetricsRegistry, worker: number) {
     registry.counter('hopgate_hops_total', counter => countAnew(counter, this.#hops()))
+    registry.counter('hopgate_worker_hops_total', counter => countAnew(counter, this.#allHops(`${worker}`)))
     this.#durations = registry.histogram('hopgate_hop_duration_seconds')
     const stages = registry.histogram('hopgate_stage_duration_seconds')
     this.#stages = {
@@ -95,6 +96,12 @@ export class HopMetrics {
 
   *#hops(): Iterable<Tally> {
     for (const route of this.#routes.values()) yield* route.hops()
+  }
+
+  *#allHops(worker: string): Iterable<Tally> {
+    let count = 0
+    for (const hop of this.#hops()) count += hop.count
+    if (count > 0) yield { labels: { worker }, count }
   }
 
   *#perRoute(what: 'bytesIn' | 'bytesOut' | 'broken'): Iterable<Tally> {

@@ -11,6 +11,10 @@ export interface MetricsOptions {
   hopsInFlight(): number
   /** Whether the audit trail takes events, asked at each scrape. */
   isAuditAccepting(): boolean
+  /** The number of this worker, where several share the port. */
+  readonly worker?: number | undefined
+  /** Processes that take requests, asked at each scrape. Default: this one. */
+  readonly workers?: (() => number) | undefined
 }
 
 /** The sink that counts: what the audit trail says and what the metrics say cannot differ. */
@@ -27,9 +31,11 @@ export interface MetricsSink extends AuditSink {
  */
 export function createMetricsSink(options: MetricsOptions): MetricsSink {
   const registry = new MetricsRegistry()
-  const hops = new HopMetrics(registry)
+  const { worker = 1, workers = () => 1 } = options
+  const hops = new HopMetrics(registry, worker)
   registry.gauge('hopgate_hops_in_flight', gauge => gauge.set(options.hopsInFlight()))
   registry.gauge('hopgate_audit_accepting', gauge => gauge.set(options.isAuditAccepting() ? 1 : 0))
+  registry.gauge('hopgate_workers', gauge => gauge.set(workers()))
   registry.gauge('hopgate_build_info').set({ version: options.version, node: process.versions.node }, 1)
   const stopBackground = countBackground(registry)
   const stopProcess = measureProcess(registry)

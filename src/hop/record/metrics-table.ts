@@ -1,11 +1,24 @@
 /** What a metric means, for the exposition and for `docs/metrics.md`. */
-export interface MetricRow {
-  readonly type: 'counter' | 'gauge' | 'histogram'
+export type MetricRow = {
   readonly help: string
   readonly labels: readonly string[]
-  /** Upper bounds in seconds, of a histogram. */
-  readonly buckets?: readonly number[]
-}
+} & (
+  | { readonly type: 'counter'; readonly buckets?: undefined; readonly across?: undefined }
+  | { readonly type: 'gauge'; readonly buckets?: undefined; readonly across: Across }
+  | {
+      readonly type: 'histogram'
+      /** Upper bounds in seconds. */
+      readonly buckets: readonly number[]
+      readonly across?: undefined
+    }
+)
+
+/**
+ * How the gauges of several processes become one: their `sum`; the `highest` or `lowest` of the workers; the `peak` of
+ * all processes since the last scrape, for what each process forgets when it is asked; or what the `primary` says.
+ * Counters and histograms are added up.
+ */
+export type Across = 'sum' | 'highest' | 'lowest' | 'peak' | 'primary'
 
 const requestBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 const stageBuckets = [
@@ -60,6 +73,7 @@ export const metricTable = {
     type: 'gauge',
     help: 'Requests under way.',
     labels: [],
+    across: 'sum',
   },
   hopgate_exchanges_total: {
     type: 'counter',
@@ -76,6 +90,7 @@ export const metricTable = {
     type: 'gauge',
     help: "1 for the state that the token endpoint's circuit breaker is in: closed, half-open or open.",
     labels: ['state'],
+    across: 'highest',
   },
   hopgate_token_service_answers_total: {
     type: 'counter',
@@ -91,6 +106,7 @@ export const metricTable = {
     type: 'gauge',
     help: 'Whether Redis answers. Absent until it is first used.',
     labels: [],
+    across: 'lowest',
   },
   hopgate_cache_rejected_total: {
     type: 'counter',
@@ -101,6 +117,7 @@ export const metricTable = {
     type: 'gauge',
     help: 'Whether the audit trail takes events: 0 while the next one could be lost.',
     labels: [],
+    across: 'lowest',
   },
   hopgate_audit_lost_total: {
     type: 'counter',
@@ -116,32 +133,77 @@ export const metricTable = {
     type: 'gauge',
     help: 'Whether the configuration on disk is the one that runs.',
     labels: [],
+    across: 'primary',
   },
   hopgate_config_applied_timestamp_seconds: {
     type: 'gauge',
     help: 'When the configuration that runs was applied.',
     labels: [],
+    across: 'primary',
+  },
+  hopgate_workers: {
+    type: 'gauge',
+    help: 'Processes that take requests now.',
+    labels: [],
+    across: 'primary',
+  },
+  hopgate_worker_exits_total: {
+    type: 'counter',
+    help: 'Workers that ended without being told to, and were replaced.',
+    labels: [],
+  },
+  hopgate_worker_hops_total: {
+    type: 'counter',
+    help: 'Requests that ended, by the number of the worker. Connections are not spread evenly; this shows how.',
+    labels: ['worker'],
   },
   hopgate_build_info: {
     type: 'gauge',
     help: '1, with the versions of Hopgate and Node.js.',
     labels: ['version', 'node'],
+    across: 'primary',
   },
   process_cpu_seconds_total: {
     type: 'counter',
     help: 'CPU time used, user and system.',
     labels: [],
   },
-  process_resident_memory_bytes: { type: 'gauge', help: 'Memory in RAM.', labels: [] },
-  process_start_time_seconds: { type: 'gauge', help: 'When the process started.', labels: [] },
-  process_open_fds: { type: 'gauge', help: 'Open file descriptors. Linux only.', labels: [] },
-  process_max_fds: { type: 'gauge', help: 'Limit of open file descriptors. Linux only.', labels: [] },
-  nodejs_heap_size_total_bytes: { type: 'gauge', help: 'Size of the JavaScript heap.', labels: [] },
-  nodejs_heap_size_used_bytes: { type: 'gauge', help: 'Used part of the JavaScript heap.', labels: [] },
+  process_resident_memory_bytes: { type: 'gauge', help: 'Memory in RAM.', labels: [], across: 'sum' },
+  process_start_time_seconds: {
+    type: 'gauge',
+    help: 'When the process started.',
+    labels: [],
+    across: 'primary',
+  },
+  process_open_fds: {
+    type: 'gauge',
+    help: 'Open file descriptors. Linux only.',
+    labels: [],
+    across: 'highest',
+  },
+  process_max_fds: {
+    type: 'gauge',
+    help: 'Limit of open file descriptors. Linux only.',
+    labels: [],
+    across: 'lowest',
+  },
+  nodejs_heap_size_total_bytes: {
+    type: 'gauge',
+    help: 'Size of the JavaScript heap.',
+    labels: [],
+    across: 'sum',
+  },
+  nodejs_heap_size_used_bytes: {
+    type: 'gauge',
+    help: 'Used part of the JavaScript heap.',
+    labels: [],
+    across: 'sum',
+  },
   nodejs_external_memory_bytes: {
     type: 'gauge',
     help: 'Memory outside the heap that JavaScript objects hold, such as buffers.',
     labels: [],
+    across: 'sum',
   },
   nodejs_eventloop_active_seconds_total: {
     type: 'counter',
@@ -152,16 +214,19 @@ export const metricTable = {
     type: 'gauge',
     help: 'Median delay of the event loop since the last scrape.',
     labels: [],
+    across: 'peak',
   },
   nodejs_eventloop_lag_p99_seconds: {
     type: 'gauge',
     help: '99th percentile of the delay of the event loop since the last scrape.',
     labels: [],
+    across: 'peak',
   },
   nodejs_eventloop_lag_max_seconds: {
     type: 'gauge',
     help: 'Longest delay of the event loop since the last scrape.',
     labels: [],
+    across: 'peak',
   },
   nodejs_gc_duration_seconds: {
     type: 'histogram',
