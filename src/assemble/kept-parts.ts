@@ -44,15 +44,17 @@ export interface KeptPartsDependencies {
   readonly clock: Clock
   readonly log: Log
   readonly record: AssembledRecord
+  /** Signs for the embedded token service instead of the keys of that file, or of no file. Asked once for each file. */
+  readonly signerOf?: ((file: string | undefined) => Signer) | undefined
 }
 
 /** The parts of one sidecar. */
-export function createKeptParts({ clock, log, record }: KeptPartsDependencies): KeptParts {
+export function createKeptParts({ clock, log, record, ...given }: KeptPartsDependencies): KeptParts {
   const issuances = new SharedPart<Issuance>()
   const verifiers = new SharedPart<JwtVerifier>()
   const caches = new SharedPart<LayeredCache>()
   const trusts = new SharedPart<UpstreamTrust>()
-  const signerOf = createSignerOf()
+  const signerOf = createSignerOf(given.signerOf ?? openSigner)
   // An assertion that was used stays used, whatever is reloaded.
   const replay = createMemoryReplayStore(clock)
 
@@ -132,10 +134,10 @@ export function createKeptParts({ clock, log, record }: KeptPartsDependencies): 
 }
 
 /** The embedded token service keeps its signing keys over reloads, so that what it has issued stays good. */
-function createSignerOf(): (file: string | undefined) => Signer {
+function createSignerOf(open: typeof openSigner): typeof openSigner {
   const signers = new Map<string | undefined, Signer>()
   return file => {
-    const signer = signers.get(file) ?? openSigner(file)
+    const signer = signers.get(file) ?? open(file)
     signers.set(file, signer)
     return signer
   }

@@ -1,5 +1,4 @@
 import type { TLSSocket } from 'node:tls'
-import { isDeepStrictEqual } from 'node:util'
 import { type Clock, systemClock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { type ClientRules, clientCertificateOptions, identifyClient } from '../base/tls-client-identity.ts'
@@ -9,8 +8,9 @@ import { createFrontServer } from '../hop/accept/front-server.ts'
 import { createLoadMonitor } from '../hop/accept/load-monitor.ts'
 import { OpenTunnels } from '../hop/forward/open-tunnels.ts'
 import { type Readiness, startAdminServer } from './admin-server.ts'
+import { findFixedChange } from './fixed-at-start.ts'
 import { type AssembledHop, assembleHop } from './hop.ts'
-import { createKeptParts } from './kept-parts.ts'
+import { createKeptParts, type KeptPartsDependencies } from './kept-parts.ts'
 import { assembleRecord, type RecordDependencies } from './record.ts'
 import { isSameSection } from './same-section.ts'
 import { urlOf } from './url-of.ts'
@@ -38,10 +38,11 @@ export interface Sidecar {
 export interface SidecarDependencies extends RecordDependencies {
   readonly log: Log
   readonly clock?: Clock
+  /** Opens the admin address; a worker's is opened by the process that leads it. */
+  readonly startAdmin?: typeof startAdminServer
+  /** See {@link KeptPartsDependencies.signerOf}. */
+  readonly signerOf?: KeptPartsDependencies['signerOf']
 }
-
-/** What sockets and files hold on to, and a reload therefore cannot change. */
-const fixedAtStart = ['service', 'listen', 'admin', 'limits', 'timeouts', 'audit'] as const
 
 /** Certificate and key of the data port, and whose certificates are taken there. */
 interface ListenTlsParts {
@@ -71,14 +72,14 @@ export async function startSidecar(
   config: SidecarConfig,
   dependencies: SidecarDependencies,
 ): Promise<Sidecar> {
-  const { log, clock = systemClock } = dependencies
+  const { log, clock = systemClock, startAdmin = startAdminServer } = dependencies
   await using started = new AsyncDisposableStack()
   const record = assembleRecord(config, dependencies)
   started.defer(() => record.close())
   const tunnels = new OpenTunnels()
   const load = createLoadMonitor(config.limits, () => record.underWay())
   started.defer(() => load.close())
-  const kept = createKeptParts({ log, clock, record })
+  const kept = createKeptParts({ log, clock, record, signerOf: dependencies.signerOf })
   /** The current one, and those before it that requests are still under way in. */
   const hops = new Set<AssembledHop>()
   const assemble = (next: SidecarConfig): AssembledHop => {
@@ -103,7 +104,7 @@ export async function startSidecar(
     if (isReloadRejected) reasons.push('configuration: the last reload was rejected')
     return { ready, reasons }
   }
-  const admin = await startAdminServer(config.admin, {
+  const admin = await startAdmin(config.admin, {
     log,
     metrics: record.metrics,
     isReady,
@@ -136,8 +137,8 @@ export async function startSidecar(
     url: urlOf(address, tls === undefined ? 'http' : 'https'),
     adminUrl: urlOf(admin.address),
     reload(next) {
-      const fixed = fixedAtStart.find(part => !isDeepStrictEqual(config[part], next[part]))
-      if (fixed !== undefined) return `${fixed}: changes with a restart only`
+      const fixed = findFixedChange(config, next)
+      if (fixed !== undefined) return fixed
       if (isDraining) return 'the sidecar is stopping'
       if (!isSameSection(applied, next)) {
         const before = current

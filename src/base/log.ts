@@ -30,6 +30,15 @@ export function createProcessLog(service: string, write: (line: string) => void)
   return createLog(service, write)
 }
 
+/** A log that adds the same fields to every line. */
+export function withFields(log: Log, added: LogFields): Log {
+  return {
+    info: (message, fields) => log.info(message, { ...added, ...fields }),
+    warn: (message, fields) => log.warn(message, { ...added, ...fields }),
+    error: (message, fields) => log.error(message, { ...added, ...fields }),
+  }
+}
+
 /** A log that keeps nothing, for tests. */
 export const silentLog: Log = { info() {}, warn() {}, error() {} }
 

@@ -1,9 +1,12 @@
+import { availableParallelism } from 'node:os'
 import { startSidecar } from '../assemble/sidecar.ts'
+import { workerVariable } from '../assemble/workers/messages.ts'
+import type { Primary } from '../assemble/workers/primary.ts'
 import { channels } from '../base/channels.ts'
-import { createProcessLog } from '../base/log.ts'
+import { createProcessLog, type Log } from '../base/log.ts'
 import { describeOutdatedNode, release } from '../base/release.ts'
 import { formatProblems } from '../config/config-problem.ts'
-import { loadSidecarConfig } from '../config/load.ts'
+import { loadSidecarSource, type SidecarSource } from '../config/load.ts'
 import { watchConfig } from '../config/watch.ts'
 import type { Command, CommandOutput } from './command.ts'
 import { readConfigOption } from './config-option.ts'
@@ -19,6 +22,14 @@ export const run: Command = async (args, output) => {
     output.stderr.write('Usage: hopgate run --config FILE\n')
     return 2
   }
+  const worker = process.env[workerVariable]
+  if (worker !== undefined && process.send !== undefined) {
+    delete process.env[workerVariable]
+    const { runWorker } = await import('../assemble/workers/worker.ts')
+    const createLog = (service: string): Log => createProcessLog(service, line => output.stderr.write(line))
+    await runWorker({ file, number: Number(worker), createLog })
+    return 0
+  }
   // Watched before it is read: what changes while the sidecar starts is applied when it has started.
   const changes = collectChanges()
   const watcher = watchConfig(file, changes.notice)
@@ -30,24 +41,25 @@ export const run: Command = async (args, output) => {
 }
 
 async function runSidecar(file: string, changes: Changes, output: CommandOutput): Promise<number> {
-  const loaded = loadSidecarConfig(file)
+  const loaded = loadSidecarSource(file)
   if (!loaded.ok) {
     output.stderr.write(formatProblems(loaded.error))
     return 1
   }
-  const log = createProcessLog(loaded.value.service, line => output.stderr.write(line))
+  const { config } = loaded.value
+  const log = createProcessLog(config.service, line => output.stderr.write(line))
   const outdated = describeOutdatedNode(process.versions.node)
   if (outdated !== undefined) log.warn(outdated)
 
-  const sidecar = await startSidecar(loaded.value, { log }).catch((error: unknown) => {
+  const sidecar = await start(loaded.value, log).catch((error: unknown) => {
     log.error('cannot start', { error })
     return undefined
   })
   if (sidecar === undefined) return 1
 
-  const reload = (): void => {
-    const next = loadSidecarConfig(file)
-    const rejected = next.ok ? sidecar.reload(next.value) : formatProblems(next.error).trim()
+  const readAgain = async (): Promise<void> => {
+    const next = loadSidecarSource(file)
+    const rejected = next.ok ? await sidecar.reload(next.value) : formatProblems(next.error).trim()
     channels.reload.publish({ outcome: rejected === undefined ? 'applied' : 'rejected' })
     if (rejected === undefined) {
       log.info('configuration applied', { file })
@@ -56,6 +68,10 @@ async function runSidecar(file: string, changes: Changes, output: CommandOutput)
       log.error('configuration rejected, the last good one goes on', { file, problems: rejected.split('\n') })
     }
   }
+  let reloading = Promise.resolve()
+  const reload = (): void => {
+    reloading = reloading.then(readAgain)
+  }
   process.on('SIGHUP', () => {
     sidecar.reopenFiles()
     reload()
@@ -63,13 +79,30 @@ async function runSidecar(file: string, changes: Changes, output: CommandOutput)
   const terminated = terminationSignal()
   // Said when signals are listened to: whoever reads it may send one at once.
   const { url, adminUrl } = sidecar
-  log.info('ready', { version: release, url, admin: adminUrl, sts: loaded.value.sts?.issuer })
+  log.info('ready', { version: release, url, admin: adminUrl, sts: config.sts?.issuer })
   changes.handle(reload)
   const signal = await terminated
   log.info('draining', { signal })
   await sidecar.close()
   log.info('stopped')
   return 0
+}
+
+/** A sidecar in one process or in several. */
+type RunningSidecar = Omit<Primary, 'reload'> & {
+  reload(source: SidecarSource): string | undefined | Promise<string | undefined>
+}
+
+async function start(source: SidecarSource, log: Log): Promise<RunningSidecar> {
+  const { config } = source
+  // What the process may use: its affinity, and the CPU limit of its cgroup.
+  const workers = config.workers === 'auto' ? availableParallelism() : config.workers
+  if (workers > 1) {
+    const { startPrimary } = await import('../assemble/workers/primary.ts')
+    return startPrimary(source, { log, workers })
+  }
+  const sidecar = await startSidecar(config, { log })
+  return { ...sidecar, reload: next => sidecar.reload(next.config) }
 }
 
 interface Changes {

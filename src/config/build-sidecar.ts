@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import { buildAudit } from './build-audit.ts'
 import { buildExchange } from './build-exchange.ts'
 import { buildIssuers } from './build-issuers.ts'
@@ -29,8 +28,7 @@ export function buildSidecar(
     listen: buildListen(listen, files),
     admin,
     upstream: buildUpstream(upstream, files),
-    // Node counts what the process may use: its affinity, and the CPU limit of its cgroup.
-    workers: input.workers === 'auto' ? availableParallelism() : input.workers,
+    workers: input.workers,
     issuers,
     exchange,
     routes,

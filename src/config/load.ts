@@ -1,7 +1,7 @@
-import { fail, type Result } from '../base/result.ts'
+import { fail, ok, type Result } from '../base/result.ts'
 import { readTextFile } from '../base/text-file.ts'
 import type { ConfigProblem } from './config-problem.ts'
-import type { ReadText } from './config-texts.ts'
+import { type ConfigTexts, keepTexts, type ReadText } from './config-texts.ts'
 import type { Environment } from './environment.ts'
 import type { HubConfig } from './hub-config.ts'
 import { parseHubConfig } from './parse-hub.ts'
@@ -19,6 +19,19 @@ export function loadSidecarConfig(
   readText: ReadText = readTextFile,
 ): Result<SidecarConfig, readonly ConfigProblem[]> {
   return load(file, text => parseSidecarConfig(text, { file, env, readText }), readText)
+}
+
+/** A sidecar's configuration, and what it was read from. */
+export interface SidecarSource {
+  readonly config: SidecarConfig
+  readonly texts: ConfigTexts
+}
+
+/** {@link loadSidecarConfig}, for processes that are to read the same. */
+export function loadSidecarSource(file: string): Result<SidecarSource, readonly ConfigProblem[]> {
+  const { read, texts } = keepTexts()
+  const loaded = loadSidecarConfig(file, process.env, read)
+  return loaded.ok ? ok({ config: loaded.value, texts }) : loaded
 }
 
 /** Reads a hub's configuration. Never throws for anything that the file or the environment may hold. */

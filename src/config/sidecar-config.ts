@@ -9,8 +9,8 @@ export interface SidecarConfig {
   /** The port for `/metrics`, `/livez`, `/readyz`. Never served on the data port. */
   readonly admin: ListenAddress
   readonly upstream: UpstreamConfig
-  /** How many processes share the data port. */
-  readonly workers: number
+  /** How many processes share the data port; `auto` is as many as there are CPUs to use at the start. */
+  readonly workers: number | 'auto'
   readonly issuers: readonly IssuerRules[]
   readonly exchange: ExchangeConfig
   readonly cache: CacheConfig

@@ -50,7 +50,12 @@ export function createSigner(keys: SigningKeys): Signer {
  * @throws Error for a file that cannot be used, see `loadSigningKeys`
  */
 export function openSigner(file: string | undefined): Signer {
-  return createSigner(file === undefined ? [generateSigningKey()] : loadSigningKeys(file))
+  return createSigner(openSigningKeys(file))
+}
+
+/** The keys of {@link openSigner}, for processes that are to sign with the same ones. */
+export function openSigningKeys(file: string | undefined): SigningKeys {
+  return file === undefined ? [generateSigningKey()] : loadSigningKeys(file)
 }
 
 function encode(value: unknown): string {

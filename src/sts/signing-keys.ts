@@ -29,7 +29,8 @@ export function generateSigningKey(): SigningKey {
 }
 
 /**
- * Writes keys as a private JWK set (RFC 7517 §5). The text is a secret: it goes to the key file and nowhere else.
+ * Writes keys as a private JWK set (RFC 7517 §5). The text is a secret: it goes to the key file, to the own workers over
+ * the channel that only they share, and nowhere else.
  */
 export function formatSigningKeys(keys: SigningKeys): string {
   const set = keys.map(({ privateKey, publicJwk }) => ({
