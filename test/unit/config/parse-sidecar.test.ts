@@ -12,6 +12,7 @@ describe('a sidecar configuration of seven lines', () => {
       service: 'orders',
       listen: { host: '0.0.0.0', port: 8080 },
       admin: { host: '127.0.0.1', port: 9090 },
+      workers: 1,
       cache: {
         redis: undefined,
         prefix: 'hopgate:',
