@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type RunningCommand, runHopgate } from '../support/child-process.ts'
 import { startLoad } from '../support/load.ts'
 import { type ReadSample, readSamples } from '../support/metrics-text.ts'
+import { expectNoToken } from '../support/no-token.ts'
 import { hopYaml } from '../support/start-hop.ts'
 import { createTempFolder } from '../support/temp-folder.ts'
 import { createTestIssuer, type TestIssuer } from '../support/tokens.ts'
@@ -97,6 +98,12 @@ async function countHops(): Promise<number> {
   return counts.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
 }
 
+async function hopsOfWorkers(count: number): Promise<readonly number[]> {
+  const read = await samples()
+  const numbers = Array.from({ length: count }, (_, index) => `${index + 1}`)
+  return numbers.map(worker => read('hopgate_worker_hops_total', { worker }) ?? 0)
+}
+
 async function readiness(): Promise<{ readonly status: number; readonly reasons: readonly string[] }> {
   const answer = await fetch(`${admin}/readyz`)
   const { reasons } = (await answer.json()) as { reasons: string[] }
@@ -113,16 +120,12 @@ describe('several workers', () => {
     expect(workerPids()).not.toContain(running.pid)
     const field = await authorization()
     let count = 0
-    const byWorker = async (): Promise<readonly number[]> => {
-      const read = await samples()
-      return [1, 2, 3].map(worker => read('hopgate_worker_hops_total', { worker: `${worker}` }) ?? 0)
-    }
     await until(async () => {
       expect(await Promise.all(Array.from({ length: 8 }, () => ask(field)))).toEqual(Array(8).fill(200))
       count += 8
-      return (await byWorker()).every(hops => hops > 0)
+      return (await hopsOfWorkers(3)).every(hops => hops > 0)
     }, 'every worker has answered')
-    expect((await byWorker()).reduce((sum, hops) => sum + hops)).toBe(count)
+    expect((await hopsOfWorkers(3)).reduce((sum, hops) => sum + hops)).toBe(count)
     const read = await samples()
     expect(await countHops()).toBe(count)
     expect(read('hopgate_workers')).toBe(3)
@@ -183,7 +186,9 @@ describe('a worker that is killed under load', () => {
         await new Promise(resolve => setTimeout(resolve, 20))
       }
     })()
-    const [victim = 0] = workerPids()
+    const hops = await hopsOfWorkers(3)
+    const number = hops.indexOf(Math.min(...hops)) + 1
+    const victim = Number(logged('worker listens').find(({ worker }) => worker === number)?.['pid'])
     process.kill(victim, 'SIGKILL')
     await until(() => logged('worker ended').length === 1, 'its end is noticed')
     const before = load.answered
@@ -426,6 +431,14 @@ describe('the token service of several workers', () => {
     await until(() => workerPids().length === 4, 'it is replaced', 20_000)
     await askManyTokens()
     await verifyIssued()
+    const issued = upstream.requests.flatMap(one => one.headerAll('authorization'))
+    const metrics = await (await fetch(`${admin}/metrics`)).text()
+    const output = [running.stdout(), running.stderr(), metrics, readFileSync(auditFile(), 'utf8')].join('\n')
+    expectNoToken(
+      output,
+      issued.map(field => field.slice('Bearer '.length)),
+    )
+    expect(output).not.toMatch(/"d":|privateKey|signingKeys/)
     expect(
       (await samples())('hopgate_token_service_answers_total', { kind: 'issued', error: 'none' }),
     ).toBeGreaterThan(12)
