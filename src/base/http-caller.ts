@@ -1,12 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Readable } from 'node:stream'
+
+/** What is wrong with a header section, found by the reader of one version of HTTP. */
+export interface HeaderFlaw {
+  readonly kind: 'malformed' | 'too large'
+  /** For the record; without the caller's text. */
+  readonly detail: string
+}
 
 /**
  * A request as it arrived, in whatever version of HTTP. Node's `IncomingMessage` is one; HTTP/2 streams are given this
- * shape. Its body is what the stream reads.
+ * shape. Its body comes as `data`, and `end` comes only when all of it came.
  */
-export interface CallerRequest extends Readable {
+export interface CallerRequest {
   readonly method?: string | undefined
   readonly url?: string | undefined
   readonly httpVersion: string
@@ -17,11 +23,21 @@ export interface CallerRequest extends Readable {
   /** The same for the trailer section, once the body has ended. */
   readonly rawTrailers: readonly string[]
   readonly socket: { readonly remoteAddress?: string | undefined; readonly encrypted?: boolean }
+  /** Whether a body follows, where the fields do not say so; undefined where they do (HTTP/1.1). */
+  readonly hasBody?: boolean
+  /** Why it is to be refused before anything else is read of it. */
+  readonly flaw?: HeaderFlaw | undefined
+  on(event: 'data', listener: (chunk: Buffer) => void): unknown
+  on(event: 'end', listener: () => void): unknown
+  off(event: 'data', listener: (chunk: Buffer) => void): unknown
+  off(event: 'end', listener: () => void): unknown
+  pause(): unknown
+  resume(): unknown
 }
 
 /** Where the answer to a request is written: the part of Node's `ServerResponse` that every version of HTTP can do. */
 export interface CallerResponse {
-  readonly req: Pick<CallerRequest, 'method' | 'httpVersion'>
+  readonly req: Pick<CallerRequest, 'method' | 'httpVersion' | 'rawHeaders'>
   readonly headersSent: boolean
   readonly destroyed: boolean
   /** Sends the interim response `100 Continue`. */

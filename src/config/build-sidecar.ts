@@ -51,6 +51,7 @@ export function buildSidecar(
       eventLoopDelayMs: limits.event_loop_delay,
       memoryBytes: limits.memory,
       requestsPerConnection: limits.requests_per_connection,
+      streamsPerConnection: limits.streams_per_connection,
     },
     timeouts: {
       headersMs: timeouts.headers,

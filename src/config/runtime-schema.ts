@@ -59,6 +59,9 @@ export const limitsSchema = z.strictObject({
   requests_per_connection: wholeNumber(1, 100_000_000)
     .prefault(10_000)
     .describe('Requests on one connection before it is closed.'),
+  streams_per_connection: wholeNumber(1, 10_000)
+    .prefault(128)
+    .describe('Requests under way at the same time on one HTTP/2 connection.'),
 })
 
 /** `timeouts` of a sidecar. */

@@ -185,6 +185,7 @@ export interface Limits {
   /** Resident memory above which requests are refused; undefined takes it from the container's limit. */
   readonly memoryBytes: number | undefined
   readonly requestsPerConnection: number
+  readonly streamsPerConnection: number
 }
 
 /** All in milliseconds. */

@@ -77,6 +77,7 @@ export function createHop(stages: Stages, clock: Clock, log: Log): Hop {
       if (!admitted.ok) return refuse(admitted.error)
       const request = admitted.value
       trail.admitted(request)
+      if (response.destroyed) return refuse(callerGone)
       if (!stages.record.accepts(request.route)) {
         return refuse(refusal('audit.unavailable', 'the audit event of this request could be lost'))
       }
@@ -99,11 +100,14 @@ export function createHop(stages: Stages, clock: Clock, log: Log): Hop {
       trail.decided(authorized.decision)
       if (!authorized.request.ok) return refuse(authorized.request.error)
 
+      // The keys may have taken their time, and an exchange is not for nobody.
+      if (response.destroyed) return refuse(callerGone)
       const exchanging = stages.exchange(authorized.request.value)
       const exchanged = exchanging instanceof Promise ? await exchanging : exchanging
       trail.ended('exchange')
       if (!exchanged.ok) return refuse(exchanged.error)
       trail.exchanged(exchanged.value)
+      if (response.destroyed) return refuse(callerGone)
 
       const passport = { issued: exchanged.value.token, request: authorized.request.value }
       const delivery = await stages.forward.deliver(request, caller, passport)
@@ -121,6 +125,8 @@ export function createHop(stages: Stages, clock: Clock, log: Log): Hop {
     }
   }
 }
+
+const callerGone = refusal('client.closed', 'the caller went away')
 
 function isProtected(request: AdmittedRequest): request is AdmittedRequest<ProtectedRoute> {
   return request.route.kind === 'protected'

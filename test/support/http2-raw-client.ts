@@ -57,7 +57,11 @@ export function frame(
 }
 
 /** A whole header section in one frame. */
-export function headersFrame(streamId: number, fields: readonly Field[], end: 'end' | 'more' = 'end'): Buffer {
+export function headersFrame(
+  streamId: number,
+  fields: readonly Field[],
+  end: 'end' | 'more' = 'end',
+): Buffer {
   const flags = flag.endHeaders | (end === 'end' ? flag.endStream : 0)
   return frame(frameType.headers, flags, streamId, encodeFields(fields))
 }
@@ -97,13 +101,7 @@ export function requestFields(
   more: readonly Field[] = [],
   { method = 'GET', path = '/public/1', authority = 'orders.test' } = {},
 ): Field[] {
-  return [
-    [':method', method],
-    [':scheme', 'http'],
-    [':path', path],
-    [':authority', authority],
-    ...more,
-  ]
+  return [[':method', method], [':scheme', 'http'], [':path', path], [':authority', authority], ...more]
 }
 
 /** What became of a stream. */
@@ -171,7 +169,10 @@ export async function connectHttp2(port: number, options: Http2RawOptions = {}):
       if (isSettings && options.acknowledge !== false) socket.write(frame(frameType.settings, flag.ack, 0))
     }
   })
-  const opening = [Buffer.from(preface), settingsFrame([[setting.headerTableSize, 0], ...(options.settings ?? [])])]
+  const opening = [
+    Buffer.from(preface),
+    settingsFrame([[setting.headerTableSize, 0], ...(options.settings ?? [])]),
+  ]
   socket.write(options.opening ?? Buffer.concat(opening))
 
   const isOver = (streamId: number): boolean =>

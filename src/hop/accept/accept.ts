@@ -1,3 +1,4 @@
+import type { HeaderFlaw } from '../../base/http-caller.ts'
 import { fail, ok, type Result } from '../../base/result.ts'
 import type { AdmittedRequest } from '../../model/admitted-request.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
@@ -20,6 +21,8 @@ export interface ReceivedRequest {
   readonly upgrade?: boolean | null
   readonly rawHeaders: readonly string[]
   readonly socket: { readonly remoteAddress?: string | undefined; readonly encrypted?: boolean }
+  readonly hasBody?: boolean
+  readonly flaw?: HeaderFlaw | undefined
 }
 
 export interface AcceptOptions {
@@ -49,6 +52,11 @@ export function createAccept(options: AcceptOptions): Accept {
     if (overload !== undefined) return fail(refusal('sidecar.overloaded', overload))
     if (method === 'TRACE' || method === 'CONNECT')
       return fail(refusal('request.method', `${method} is never forwarded`))
+    const { flaw } = received
+    if (flaw !== undefined) {
+      const isTooLarge = flaw.kind === 'too large'
+      return fail(refusal(isTooLarge ? 'request.header_too_large' : 'request.malformed', flaw.detail))
+    }
     if (url.length > options.targetBytes) {
       return fail(refusal('request.target_too_long', `a target of ${url.length} bytes`))
     }
@@ -105,7 +113,7 @@ export function createAccept(options: AcceptOptions): Accept {
       authorization: headers.authorization,
       headers: forwardable,
       peer,
-      hasBody: headers.hasBody,
+      hasBody: received.hasBody ?? headers.hasBody,
       contentLength: headers.contentLength,
       // An HTTP/1.0 caller cannot read an interim response (RFC 9110 §10.1.1).
       expectsContinue: headers.expect !== undefined && received.httpVersion !== '1.0',

@@ -5,8 +5,11 @@ import type { Refusal } from '../../model/refusal.ts'
 /** The limits of the data port that the server enforces before there is a request. Milliseconds and bytes. */
 export interface FrontLimits {
   readonly headerBytes: number
+  readonly headerCount: number
   readonly connections: number
   readonly requestsPerConnection: number
+  /** Requests under way on one connection, with HTTP/2. */
+  readonly streamsPerConnection: number
   readonly headersMs: number
   readonly keepAliveMs: number
   readonly bodyIdleMs: number
