@@ -4,7 +4,9 @@ import type { Log } from '../base/log.ts'
 import { type ClientRules, clientCertificateOptions, identifyClient } from '../base/tls-client-identity.ts'
 import { createTlsMaterial, type TlsMaterial } from '../base/tls-material.ts'
 import type { SidecarConfig } from '../config/sidecar-config.ts'
+import type { Front } from '../hop/accept/front.ts'
 import { createFrontServer } from '../hop/accept/front-server.ts'
+import { createHttp2Front } from '../hop/accept/http2/http2-front.ts'
 import { createLoadMonitor } from '../hop/accept/load-monitor.ts'
 import { OpenTunnels } from '../hop/forward/open-tunnels.ts'
 import { type Readiness, startAdminServer } from './admin-server.ts'
@@ -113,18 +115,21 @@ export async function startSidecar(
   started.defer(() => admin.close())
   const tls = openListenTls(config.listen.tls, log, clock)
   started.defer(() => tls?.material.close())
+  const limits = { ...config.limits, ...config.timeouts }
+  const front: Front = {
+    onRequest(caller) {
+      void current.hop(caller)
+    },
+    onUnreadable: (...unreadable) => current.refuseUnreadable(...unreadable),
+  }
   const server = createFrontServer(
     {
-      limits: { ...config.limits, ...config.timeouts },
+      limits,
       tls: tls && { ...tls.material.options(), ...clientCertificateOptions(tls.rules) },
       isPermittedPeer: tls && (socket => isPermittedClient(socket, tls.rules, log)),
+      http2: config.listen.http2 ? createHttp2Front(limits, front) : undefined,
     },
-    {
-      onRequest(caller) {
-        void current.hop(caller)
-      },
-      onUnreadable: (...unreadable) => current.refuseUnreadable(...unreadable),
-    },
+    front,
   )
   tls?.material.onChange(material => server.useTls(material.options()))
   const address = await server.listen(config.listen)
