@@ -1,4 +1,4 @@
-import { constants, type ServerHttp2Stream } from 'node:http2'
+import type { ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Caller } from '../../../base/http-caller.ts'
 import { Http2Request } from './http2-request.ts'
@@ -38,7 +38,7 @@ export class CallerStream implements Caller {
       this.#movedMs = nowMs
     } else if (nowMs - this.#movedMs >= idleMs) {
       this.#cutMs = nowMs
-      this.#stream.close(constants.NGHTTP2_CANCEL)
+      this.response.destroy()
     }
     return undefined
   }

@@ -48,6 +48,8 @@ export class Http2Connection {
       this.#error = unreadable(error)
     })
     session.once('close', this.#onClosed)
+    // The server lets its sockets be half open; a peer that sends no more frames has gone, and all its requests with it.
+    socket.once('end', () => this.destroy())
     // Before Node's own listener, which lets go of what there is to count.
     socket.prependOnceListener('close', () => this.#countUnseen())
   }
@@ -112,7 +114,7 @@ export class Http2Connection {
   #countUnseen(): void {
     if (this.#session.closed || this.#session.destroyed) return
     const last = this.#session.state.lastProcStreamID ?? 0
-    if (last > this.#lastStreamId) this.#noteStream(last + 2)
+    if (last > 0 && last > this.#lastStreamId) this.#noteStream(last + 2)
   }
 
   readonly #onClosed = (): void => {

@@ -28,7 +28,10 @@ export class Http2Request implements CallerRequest {
     this.flaw = head.flaw
     this.socket = socket
     this.hasBody = !stream.endAfterHeaders
-    if (this.hasBody) stream.on('trailers', this.#trailersCame)
+    if (!this.hasBody) return
+    // An empty body may end before anybody reads it.
+    stream.on('end', this.#endCame)
+    stream.on('trailers', this.#trailersCame)
   }
 
   /** Whether all of it was read. */
@@ -42,7 +45,7 @@ export class Http2Request implements CallerRequest {
       this.#stream.on('data', this.#dataCame)
     } else {
       this.#onEnd = listener as () => void
-      this.#stream.on('end', this.#endCame)
+      if (this.#hasEnded) process.nextTick(this.#endCame)
     }
   }
 

@@ -78,9 +78,12 @@ export class Http2Response implements CallerResponse {
     }
   }
 
-  /** The caller learns that it was an error of this side, and must not take what came for all of it. */
+  /**
+   * Resets the stream with INTERNAL_ERROR. Not by `close`, which ends the body first when nothing of it waits to be sent:
+   * half an answer would look like a whole one.
+   */
   destroy(): void {
-    this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    this.#stream.destroy(brokenOff)
   }
 
   on(event: 'close' | 'drain', listener: () => void): void {
@@ -111,7 +114,7 @@ export class Http2Response implements CallerResponse {
       // They leave in an immediate of their own, and this goes behind them.
       if (!this.req.isComplete) setImmediate(this.#leaveTheRest)
     } catch {
-      this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+      this.destroy()
     }
   }
 
@@ -123,6 +126,8 @@ export class Http2Response implements CallerResponse {
     if (!this.req.isComplete) this.#stream.close(constants.NGHTTP2_NO_ERROR)
   }
 }
+
+const brokenOff = new Error('the answer was broken off')
 
 function* pairs(fields: readonly string[]): Generator<readonly [name: string, value: string]> {
   for (let index = 0; index < fields.length; index += 2) {
