@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { CallerResponse } from '../base/http-caller.ts'
 import { type Refusal, type RefusalAnswer, refusals } from '../model/refusal.ts'
 import { bearerChallenge } from '../oauth/challenge.ts'
+import { grpcFields, isGrpcCall } from './grpc-answer.ts'
 
 /** Answers a refusal; the only place where one becomes bytes. */
 export type Refuse = (response: CallerResponse, refusal: Refusal, requestId: string | undefined) => void
@@ -14,7 +15,8 @@ const noContent = 204
 
 /**
  * Makes the one way out for refusals: the status and title of the code's row, a challenge where RFC 6750 asks for one,
- * an RFC 9457 problem as the body. The detail stays in the record; nothing here quotes the request.
+ * an RFC 9457 problem as the body. The detail stays in the record; nothing here quotes the request. A gRPC call gets the
+ * same as gRPC says it.
  *
  * @param realm the service's name, for the challenge
  */
@@ -26,9 +28,22 @@ export function createRefuse(realm: string): Refuse {
       return
     }
     const answer: RefusalAnswer = refusals[refusal.code]
+    const fields = refusalFields(answer, refusal, realm, requestId)
+    if (isGrpcCall(response.req)) {
+      response.writeHead(200, 'OK', [...grpcFields(answer), ...fields])
+      response.end()
+      return
+    }
     const body = answer.status === noContent ? undefined : problem(answer, refusal.code)
+    if (body !== undefined) {
+      fields.push(
+        'Content-Type',
+        'application/problem+json',
+        'Content-Length',
+        String(Buffer.byteLength(body)),
+      )
+    }
     // The phrase is given, because a response that failed half way may still hold another one.
-    const fields = refusalHeaders(answer, refusal, realm, requestId, body)
     response.writeHead(answer.status, STATUS_CODES[answer.status] ?? answer.title, fields)
     if (body === undefined || response.req.method === 'HEAD') response.end()
     else response.end(body, 'utf8')
@@ -39,17 +54,13 @@ function problem({ title, status }: RefusalAnswer, code: Refusal['code']): strin
   return JSON.stringify({ type: 'about:blank', title, status, code })
 }
 
-function refusalHeaders(
+function refusalFields(
   answer: RefusalAnswer,
   refusal: Refusal,
   realm: string,
   requestId: string | undefined,
-  body: string | undefined,
 ): string[] {
   const fields = ['Cache-Control', 'no-store']
-  if (body !== undefined) {
-    fields.push('Content-Type', 'application/problem+json', 'Content-Length', String(Buffer.byteLength(body)))
-  }
   if (requestId !== undefined) fields.push('X-Request-Id', requestId)
   if (answer.challenge !== undefined) {
     const error = answer.challenge === 'bare' ? undefined : answer.challenge
