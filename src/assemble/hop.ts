@@ -93,6 +93,7 @@ function wireHop(
   })
   const forward = createForward({
     upstream: config.upstream.url,
+    protocol: config.upstream.protocol,
     trust: kept.upstreamTrust(config, parts),
     realm: config.service,
     bodyBytes: limits.bodyBytes,

@@ -13,13 +13,17 @@ export function buildRoutes(routes: readonly RouteInput[]): readonly Route[] {
       ...(input.methods !== undefined && { methods: [...new Set(input.methods)] }),
     }
     const id = routeId(input)
-    const { websocket, audience } = input
-    if (audience === undefined) return { kind: 'public', id, match, websocket }
-    return {
-      kind: 'protected',
+    const { audience } = input
+    const common = {
       id,
       match,
-      websocket,
+      websocket: input.websocket,
+      ...(input.timeout !== undefined && { timeoutMs: input.timeout }),
+    }
+    if (audience === undefined) return { kind: 'public', ...common }
+    return {
+      kind: 'protected',
+      ...common,
       audience,
       scope: input.scope ?? emptyScope,
       optionalScope: input.optional_scope ?? emptyScope,

@@ -13,7 +13,7 @@ export interface PolicyParts {
 
 /**
  * Hex SHA-256 over the policy of a sidecar: the same for the same policy however it is written, another when anything
- * that decides is different. Secrets and time limits of the exchange do not decide and are left out.
+ * that decides is different. Secrets and time limits, of the exchange and of routes, do not decide and are left out.
  */
 export function policyDigest({ issuers, exchange, routes, sts }: PolicyParts): string {
   const { server, client, actor, algorithms, plaintext } = exchange
@@ -21,7 +21,7 @@ export function policyDigest({ issuers, exchange, routes, sts }: PolicyParts): s
     version: 1,
     issuers,
     exchange: { server, client, actor, algorithms, plaintext },
-    routes: routes.map(canonicalJson).sort(),
+    routes: routes.map(({ timeoutMs: _, ...decides }) => canonicalJson(decides)).sort(),
     sts,
   }
   return createHash('sha256').update(canonicalJson(policy), 'utf8').digest('hex')

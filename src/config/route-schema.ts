@@ -5,6 +5,7 @@ import { type TokenTypeUri, tokenType } from '../oauth/token-type.ts'
 import {
   audience,
   clientId,
+  durationMs,
   durationSeconds,
   flag,
   name,
@@ -58,7 +59,9 @@ export const routeSchema = z
     name: name.optional().describe('The name in audit, metrics and logs. Absent: methods, host and path.'),
     public: flag
       .prefault(false)
-      .describe('Forwards anonymous requests, and no token. Excludes everything below but `websocket`.'),
+      .describe(
+        'Forwards anonymous requests, and no token. Excludes everything below but `timeout` and `websocket`.',
+      ),
     audience: audience
       .optional()
       .describe('The one audience that the issued token is good for. Required unless public.'),
@@ -89,6 +92,11 @@ export const routeSchema = z
     privileged: flag
       .optional()
       .describe('Refuses while the audit event of the request could be lost. Absent: `false`.'),
+    timeout: durationMs('1ms', '24h')
+      .optional()
+      .describe(
+        "From a request's arrival to the end of its response. Absent: no limit but those of `timeouts`. Upgraded connections have their own.",
+      ),
     websocket: flag.prefault(false).describe('Lets `Upgrade: websocket` pass.'),
   })
   .superRefine((route, context) => {

@@ -83,7 +83,7 @@ export function createHop(stages: Stages, clock: Clock, log: Log): Hop {
       }
 
       if (!isProtected(request)) {
-        const delivery = await stages.forward.deliver(request, caller, undefined)
+        const delivery = await stages.forward.deliver(request, caller, undefined, trail.arrivedMs)
         trail.ended('forward')
         return delivery.ok ? trail.delivered(delivery.value) : refuse(delivery.error)
       }
@@ -110,7 +110,7 @@ export function createHop(stages: Stages, clock: Clock, log: Log): Hop {
       if (response.destroyed) return refuse(callerGone)
 
       const passport = { issued: exchanged.value.token, request: authorized.request.value }
-      const delivery = await stages.forward.deliver(request, caller, passport)
+      const delivery = await stages.forward.deliver(request, caller, passport, trail.arrivedMs)
       trail.ended('forward')
       if (!delivery.ok) return refuse(delivery.error)
       trail.delivered(delivery.value)

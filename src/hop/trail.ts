@@ -27,6 +27,7 @@ export class Trail {
   readonly #clock: Clock
   readonly #arrival: Arrival
   readonly #at: number
+  readonly #arrivedMs: number
   readonly #stageMs: Partial<Record<StageName, number>> = {}
   #lastMs: number
   #admitted: AdmittedRequest | undefined
@@ -41,7 +42,8 @@ export class Trail {
     this.#clock = clock
     this.#arrival = arrival
     this.#at = clock.now()
-    this.#lastMs = clock.monotonicMs()
+    this.#arrivedMs = clock.monotonicMs()
+    this.#lastMs = this.#arrivedMs
   }
 
   /** Notes that a stage has ended now; it began when the one before ended. */
@@ -75,6 +77,11 @@ export class Trail {
   refused(refusal: Refusal): void {
     this.#refusal = refusal
     this.#status = refusals[refusal.code].status
+  }
+
+  /** When the request arrived, on the monotonic clock. */
+  get arrivedMs(): number {
+    return this.#arrivedMs
   }
 
   /** The request's id, as the caller is told it; undefined before the request is admitted. */

@@ -29,6 +29,10 @@ export interface AdmittedRequest<R extends Route = Route> {
   readonly contentLength: number | undefined
   /** Whether the caller waits for `100 Continue` before it sends the body. */
   readonly expectsContinue: boolean
+  /** Whether the caller takes trailers with the response: it said `TE: trailers`, or it is a gRPC call, which has them. */
+  readonly acceptsTrailers: boolean
+  /** How long the caller gives a gRPC call, in milliseconds; undefined for any other request. */
+  readonly grpcTimeoutMs: number | undefined
   /** The upgrade protocol asked for; only `websocket` gets this far, and only on a route that allows it. */
   readonly upgrade?: 'websocket'
   /** Identifies this request in audit, logs and to upstream: the caller's `X-Request-Id` if well formed, else new. */

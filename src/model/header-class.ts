@@ -12,6 +12,9 @@ export type HeaderClass =
   | 'max-forwards'
   | 'traceparent'
   | 'request-id'
+  | 'te'
+  | 'content-type' // may be forwarded, and says whether the request is a gRPC call
+  | 'grpc-timeout' // the same, and how long it may take
   | 'via'
   | 'forwarded' // written by proxies in front; kept only from a trusted one
 
@@ -26,6 +29,9 @@ const ownClass: ReadonlyMap<string, HeaderClass> = new Map<string, HeaderClass>(
   ['max-forwards', 'max-forwards'],
   ['traceparent', 'traceparent'],
   ['x-request-id', 'request-id'],
+  ['te', 'te'],
+  ['content-type', 'content-type'],
+  ['grpc-timeout', 'grpc-timeout'],
   ['via', 'via'],
   ['x-forwarded-for', 'forwarded'],
   ['x-forwarded-proto', 'forwarded'],
@@ -40,7 +46,6 @@ const hopByHop: ReadonlySet<string> = new Set([
   'proxy-authorization',
   'proxy-authenticate',
   'proxy-authentication-info',
-  'te',
   'trailer',
   'http2-settings',
 ])

@@ -22,6 +22,8 @@ interface AnyRoute {
   readonly match: RouteMatch
   /** Whether `Upgrade: websocket` may pass. */
   readonly websocket: boolean
+  /** From a request's arrival to the end of its response; absent means no limit. Decides nothing about who may do what. */
+  readonly timeoutMs?: number
 }
 
 /** A route that forwards anonymous traffic because the configuration says `public: true`. No token is passed on. */

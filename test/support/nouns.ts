@@ -56,6 +56,8 @@ export function anAdmittedRequest<R extends AdmittedRequest['route'] = Protected
     hasBody: false,
     contentLength: undefined,
     expectsContinue: false,
+    acceptsTrailers: false,
+    grpcTimeoutMs: undefined,
     requestId: 'request-1',
     traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
     traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',

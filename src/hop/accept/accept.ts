@@ -117,6 +117,8 @@ export function createAccept(options: AcceptOptions): Accept {
       contentLength: headers.contentLength,
       // An HTTP/1.0 caller cannot read an interim response (RFC 9110 §10.1.1).
       expectsContinue: headers.expect !== undefined && received.httpVersion !== '1.0',
+      acceptsTrailers: headers.acceptsTrailers,
+      grpcTimeoutMs: headers.grpcTimeoutMs,
       ...(upgrading && { upgrade: 'websocket' as const }),
       requestId,
       traceId: trace.traceId,

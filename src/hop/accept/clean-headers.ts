@@ -1,4 +1,5 @@
 import { connectionOptions, removeFields } from '../../base/connection-options.ts'
+import { isGrpc, parseGrpcTimeout } from '../../base/grpc-request.ts'
 import { fail, ok, type Result } from '../../base/result.ts'
 import { classifyHeader } from '../../model/header-class.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
@@ -16,6 +17,9 @@ export interface CleanHeaders {
   readonly maxForwards: string | undefined
   readonly traceparent: string | undefined
   readonly requestId: string | undefined
+  readonly acceptsTrailers: boolean
+  /** Of a gRPC call, in milliseconds. */
+  readonly grpcTimeoutMs: number | undefined
   /** Values of `Via`, in order. */
   readonly via: readonly string[]
   /** Fields of proxies in front, kept apart until it is known whether the peer is trusted. Lower-case names. */
@@ -52,6 +56,9 @@ export function cleanHeaders(raw: readonly string[], httpVersion: string): Resul
   let traceparent: string | undefined
   let traceparents = 0
   let requestId: string | undefined
+  let te: string | undefined
+  let isGrpcCall = false
+  let grpcTimeout: string | undefined
   let connection: string | undefined
   let via: string[] | undefined
   let forwarded: Map<string, string> | undefined
@@ -104,6 +111,17 @@ export function cleanHeaders(raw: readonly string[], httpVersion: string): Resul
       case 'request-id':
         requestId = value
         break
+      case 'te':
+        te = te === undefined ? value : `${te},${value}`
+        break
+      case 'content-type':
+        isGrpcCall ||= isGrpc(value)
+        forwardable.push(name, value)
+        break
+      case 'grpc-timeout':
+        grpcTimeout = value
+        forwardable.push(name, value)
+        break
       case 'via':
         via ??= []
         via.push(value)
@@ -144,9 +162,16 @@ export function cleanHeaders(raw: readonly string[], httpVersion: string): Resul
     maxForwards,
     traceparent,
     requestId,
+    acceptsTrailers: isGrpcCall || (te !== undefined && namesTrailers(te)),
+    grpcTimeoutMs: isGrpcCall && grpcTimeout !== undefined ? parseGrpcTimeout(grpcTimeout) : undefined,
     via: via ?? none,
     forwarded: forwarded ?? noForwarded,
   })
+}
+
+/** Whether a `TE` field says that trailers are taken (RFC 9110 §10.1.4). */
+function namesTrailers(te: string): boolean {
+  return te.split(',').some(coding => coding.trim().toLowerCase() === 'trailers')
 }
 
 /** The values that nearly every request has nominate nothing. */

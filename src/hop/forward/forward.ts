@@ -1,18 +1,22 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Caller } from '../../base/http-caller.ts'
-import type { Result } from '../../base/result.ts'
+import { fail, type Result } from '../../base/result.ts'
+import type { UpstreamConfig } from '../../config/sidecar-config.ts'
 import type { AdmittedRequest } from '../../model/admitted-request.ts'
 import type { Delivery } from '../../model/delivery.ts'
 import type { ExchangeRequest } from '../../model/exchange-request.ts'
 import type { IssuedToken } from '../../model/issued-token.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
 import { createConnect, type UpstreamTrust } from './connect.ts'
+import { deadlineOf } from './deadline.ts'
 import { createHttp1Client } from './http1/http1-client.ts'
+import { createHttp2Client } from './http2/http2-client.ts'
 import type { OpenTunnels } from './open-tunnels.ts'
 import { outgoingHeaders } from './outgoing-headers.ts'
 import { RequestBody } from './request-body.ts'
 import { ResponseRelay } from './response-relay.ts'
 import { createUpgrader } from './upgrade.ts'
+import type { UpstreamClient } from './upstream-client.ts'
 
 /** What the request goes on with. */
 export interface Passport {
@@ -22,6 +26,7 @@ export interface Passport {
 
 export interface ForwardOptions {
   readonly upstream: URL
+  readonly protocol: UpstreamConfig['protocol']
   /** Present exactly for an `https:` upstream. */
   readonly trust: UpstreamTrust | undefined
   readonly realm: string
@@ -39,33 +44,44 @@ export interface ForwardOptions {
 
 /** The fifth stage: hands the request to the service behind, with the issued token and nothing of the caller's. */
 export interface Forward {
-  /** @param passport undefined on a public route, which forwards no credentials */
+  /**
+   * @param passport undefined on a public route, which forwards no credentials
+   * @param arrivedMs when the request arrived, on the monotonic clock
+   */
   deliver(
     admitted: AdmittedRequest,
     caller: Caller,
     passport: Passport | undefined,
+    arrivedMs: number,
   ): Promise<Result<Delivery, Refusal>>
   /** Waits for requests under way and closes the connections to upstream. Upgraded connections go on. */
   close(): Promise<void>
 }
 
-/** Upstream connections at most. Past it, requests wait for one to be free. */
+/** HTTP/1.1 connections at most. Past it, requests wait for one to be free. */
 const maxConnections = 1_024
+
+/**
+ * HTTP/2 connections, and the streams on one. An idle connection may be dropped by what is between without a word; a
+ * minute is less than what any of that waits.
+ */
+const http2Limits = {
+  maxSessions: 128,
+  streamsPerSession: 256,
+  requestsPerSession: 2 ** 29,
+  idleMs: 60_000,
+  pingAfterMs: 10_000,
+  pingTimeoutMs: 15_000,
+}
 
 export function createForward(options: ForwardOptions): Forward {
   const { clock } = options
   const monotonicMs = (): number => clock.monotonicMs()
-  const connect = createConnect(options.upstream, 'http/1.1', options.trust)
-  const client = createHttp1Client({
-    connect,
-    connectTimeoutMs: options.connectTimeoutMs,
-    headersTimeoutMs: options.headersTimeoutMs,
-    bodyTimeoutMs: options.bodyTimeoutMs,
-    maxConnections,
-  })
+  const client = createClient(options)
   const upgrader = createUpgrader({
     upstream: options.upstream,
-    connect,
+    // HTTP/2 has no upgrade that servers commonly take; a WebSocket goes over HTTP/1.1 to the same address.
+    connect: createConnect(options.upstream, 'http/1.1', options.trust),
     tunnels: options.tunnels,
     connectTimeoutMs: options.connectTimeoutMs,
     headersTimeoutMs: options.headersTimeoutMs,
@@ -106,7 +122,7 @@ export function createForward(options: ForwardOptions): Forward {
   }
 
   return {
-    deliver(admitted, caller, passport) {
+    deliver(admitted, caller, passport, arrivedMs) {
       const fields = outgoingHeaders(admitted, passport?.issued)
       const { response, tunnel } = caller
       if (tunnel !== undefined) {
@@ -122,14 +138,38 @@ export function createForward(options: ForwardOptions): Forward {
           },
         })
       }
+      const deadline = deadlineOf(admitted, arrivedMs, clock)
+      if (deadline !== undefined && deadline.leftMs <= 0) return Promise.resolve(fail(deadline.reason))
       if (admitted.expectsContinue) response.writeContinue()
       return new Promise(resolve => {
-        const relay = relayOf(caller, passport, resolve)
+        let timer: NodeJS.Timeout | undefined
+        const relay = relayOf(caller, passport, result => {
+          clearTimeout(timer)
+          resolve(result)
+        })
+        if (deadline !== undefined) {
+          timer = setTimeout(() => relay.giveUp(deadline.reason), deadline.leftMs)
+        }
         const body = bodyOf(admitted, caller, relay)
-        const request = { method: admitted.method, target: admitted.target, fields, body }
-        relay.started(client.send(request, relay), body)
+        const { method, target, acceptsTrailers } = admitted
+        relay.started(client.send({ method, target, fields, body, acceptsTrailers }, relay), body)
       })
     },
     close: () => client.close(),
   }
+}
+
+function createClient(options: ForwardOptions): UpstreamClient {
+  const { upstream, trust } = options
+  const timeouts = {
+    connectTimeoutMs: options.connectTimeoutMs,
+    headersTimeoutMs: options.headersTimeoutMs,
+    bodyTimeoutMs: options.bodyTimeoutMs,
+  }
+  if (options.protocol === 'h2') {
+    const connect = createConnect(upstream, 'h2', trust)
+    return createHttp2Client({ ...timeouts, ...http2Limits, origin: upstream, connect })
+  }
+  const connect = createConnect(upstream, 'http/1.1', trust)
+  return createHttp1Client({ ...timeouts, connect, maxConnections })
 }

@@ -10,6 +10,8 @@ export interface UpstreamRequest {
   readonly fields: readonly string[]
   /** undefined when the message has none. */
   readonly body: RequestBody | undefined
+  /** Whether who asks takes trailers with the response (`TE: trailers`, RFC 9110 §10.1.4). */
+  readonly acceptsTrailers: boolean
 }
 
 /**

@@ -1,0 +1,288 @@
+import { STATUS_CODES } from 'node:http'
+import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2'
+import { type Refusal, refusal } from '../../../model/refusal.ts'
+import type { BodySink, RequestBody } from '../request-body.ts'
+import type { ResponseHandler, UpstreamCall, UpstreamRequest } from '../upstream-client.ts'
+import type { Http2Session } from './http2-session.ts'
+import { KeptBody } from './kept-body.ts'
+import { requestFields } from './request-fields.ts'
+import { responseFields } from './response-fields.ts'
+
+const { NGHTTP2_CANCEL } = constants
+
+/** Interim responses before the final one; more is an attack. */
+const maxInterim = 32
+const noTrailers: readonly string[] = []
+
+export interface CallTimeouts {
+  readonly headersTimeoutMs: number
+  readonly bodyTimeoutMs: number
+}
+
+/** What a call tells those that it belongs to. */
+export interface CallOwner {
+  /** The time of the last sweep: near enough for limits of seconds, and free. */
+  readonly nowMs: number
+  /** Something of its response was handed over; it is to be told when that was all for now. */
+  onMoved(call: Http2Call): void
+  /** Its stream is gone before the response had ended. */
+  onBroken(call: Http2Call, ending: Ending, reason: Refusal): void
+  /** Its handler hears nothing more. */
+  onOver(call: Http2Call): void
+}
+
+/** How a stream ended: upstream said that it never processed it, its connection was lost, or neither. */
+export type Ending = 'unprocessed' | 'lost' | 'reset'
+
+/** One request on its way: waiting for a connection, or on a stream of one. */
+export class Http2Call implements UpstreamCall, BodySink {
+  readonly request: UpstreamRequest
+  readonly #handler: ResponseHandler
+  readonly #owner: CallOwner
+  readonly #kept = new KeptBody()
+  #session: Http2Session | undefined
+  #stream: ClientHttp2Stream | undefined
+  /** Streams tried, and connections that could not be opened for it. */
+  attempts = 0
+  #error: Error | undefined
+  #isOver = false
+  #isPaused = false
+  #isMoved = false
+  #isBodyFlowing = false
+  #hasHead = false
+  /** Whether the stream's own end came, and not only an end to it. */
+  #isWhole = false
+  #interim = 0
+  #requestTrailers = noTrailers
+  #trailers = noTrailers
+  /** When something moved last. */
+  #movedMs: number
+
+  constructor(request: UpstreamRequest, handler: ResponseHandler, owner: CallOwner) {
+    this.request = request
+    this.#handler = handler
+    this.#owner = owner
+    this.#movedMs = owner.nowMs
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** Whether it could be sent from its beginning: nothing was answered, and its body is still there. */
+  get isRepeatable(): boolean {
+    return !this.#isOver && !this.#hasHead && this.#kept.isWhole
+  }
+
+  /** Whether nothing of its body was handed over. */
+  get isBodyUntouched(): boolean {
+    const { body } = this.request
+    return body === undefined || body.bytes === 0
+  }
+
+  /**
+   * Sends it on a connection that has capacity.
+   *
+   * @throws TypeError when HTTP/2 has no way to say it
+   */
+  start(session: Http2Session): void {
+    const { body } = this.request
+    const stream = session.request(requestFields(this.request, session.scheme), body !== undefined)
+    this.attempts += 1
+    this.#session = session
+    this.#stream = stream
+    this.#movedMs = this.#owner.nowMs
+    this.#isWhole = false
+    // Node tells by the same event that a response has ended and that it was cut off without an error. Only here it
+    // can be seen which of them it is.
+    const { push } = stream
+    stream.push = (chunk, encoding) => {
+      if (chunk === null && !stream.closed) this.#isWhole = true
+      return push.call(stream, chunk, encoding)
+    }
+    stream.on('headers', this.#onInterim)
+    stream.once('response', this.#onResponse)
+    stream.once('trailers', this.#onTrailers)
+    stream.once('end', this.#onEnd)
+    stream.on('error', this.#onError)
+    stream.once('close', this.#onClose)
+    if (body !== undefined) this.#sendBody(stream, body)
+  }
+
+  write(chunk: Buffer): boolean {
+    if (!this.#hasHead) this.#kept.keep(chunk)
+    const stream = this.#stream
+    if (stream === undefined || !stream.writable) return false
+    this.#movedMs = this.#owner.nowMs
+    return stream.write(chunk)
+  }
+
+  end(trailers: readonly string[]): void {
+    this.#movedMs = this.#owner.nowMs
+    this.#requestTrailers = trailers
+    this.#stream?.end()
+  }
+
+  pause(): void {
+    if (this.#isOver) return
+    this.#isPaused = true
+    this.#stream?.pause()
+  }
+
+  resume(): void {
+    if (this.#isOver) return
+    this.#isPaused = false
+    this.#movedMs = this.#owner.nowMs
+    // Nobody listens before there is a head, and what nobody listens to is lost.
+    if (this.#hasHead) this.#stream?.resume()
+  }
+
+  abort(): void {
+    if (this.#isOver) return
+    this.#over()
+    this.#stream?.close(NGHTTP2_CANCEL)
+  }
+
+  fail(reason: Refusal): void {
+    if (this.#isOver) return
+    this.#over()
+    this.#stream?.close(NGHTTP2_CANCEL)
+    this.#handler.onFailure(reason)
+  }
+
+  /** Everything that arrived together was handed over. */
+  settle(): void {
+    this.#isMoved = false
+    if (!this.#isOver) this.#handler.onPause()
+  }
+
+  /** Looks whether its time is over. */
+  check(nowMs: number, timeouts: CallTimeouts): void {
+    if (this.#stream === undefined || this.#isPaused || this.#isWaitingForCaller()) {
+      // Waiting for a stream has a limit of its own, and the caller's time is looked after elsewhere.
+      this.#movedMs = nowMs
+      return
+    }
+    const restedMs = nowMs - this.#movedMs
+    if (!this.#hasHead && this.#isRequestSent()) {
+      if (restedMs >= timeouts.headersTimeoutMs) this.fail(refusal('upstream.timeout', 'no response'))
+    } else if (restedMs >= timeouts.bodyTimeoutMs) {
+      this.fail(refusal('upstream.timeout', 'a body that does not move'))
+    }
+  }
+
+  #isWaitingForCaller(): boolean {
+    return !this.#hasHead && !this.#isRequestSent() && this.#stream?.writableNeedDrain !== true
+  }
+
+  #isRequestSent(): boolean {
+    const { body } = this.request
+    return body === undefined || body.isComplete
+  }
+
+  #sendBody(stream: ClientHttp2Stream, body: RequestBody): void {
+    stream.on('drain', this.#onDrain)
+    stream.once('wantTrailers', () => stream.sendTrailers(trailerFields(this.#requestTrailers)))
+    if (!this.#isBodyFlowing) {
+      this.#isBodyFlowing = true
+      body.flowInto(this)
+      return
+    }
+    for (const piece of this.#kept.pieces) stream.write(piece)
+    if (this.#isRequestSent()) stream.end()
+    else if (!stream.writableNeedDrain) body.resume()
+  }
+
+  readonly #onInterim = (headers: IncomingHttpHeaders, _flags: number, raw?: readonly string[]): void => {
+    if (this.#isOver) return
+    this.#moved()
+    this.#interim += 1
+    const status = Number(headers[':status'])
+    if (this.#interim > maxInterim) this.fail(refusal('upstream.malformed', 'too many interim responses'))
+    else if (status === 101) this.fail(refusal('upstream.malformed', 'a switch to another protocol'))
+    else if (status !== 100) this.#handler.onInformation(status, responseFields(raw ?? []))
+  }
+
+  readonly #onResponse = (headers: IncomingHttpHeaders, _flags: number, raw?: readonly string[]): void => {
+    const stream = this.#stream
+    if (this.#isOver || stream === undefined) return
+    const status = Number(headers[':status'])
+    if (!(status >= 200 && status <= 599)) {
+      this.fail(refusal('upstream.malformed', 'a status that is none'))
+      return
+    }
+    this.#hasHead = true
+    this.#kept.drop()
+    this.#moved()
+    this.#handler.onHead(status, STATUS_CODES[status] ?? '', responseFields(raw ?? []))
+    if (!this.#isOver) stream.on('data', this.#onData)
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#isOver) return
+    this.#moved()
+    this.#handler.onData(chunk)
+  }
+
+  readonly #onTrailers = (_headers: unknown, _flags: number, raw?: readonly string[]): void => {
+    this.#trailers = raw ?? noTrailers
+  }
+
+  readonly #onEnd = (): void => {
+    const stream = this.#stream
+    if (this.#isOver || stream === undefined || !this.#isWhole || !this.#hasHead) return
+    const isRequestSent = this.#isRequestSent()
+    this.#over()
+    // An answer that did not wait for the whole request: nobody reads the rest (RFC 9113 §8.1).
+    if (!isRequestSent) stream.close(NGHTTP2_CANCEL)
+    this.#handler.onEnd(this.#trailers)
+  }
+
+  readonly #onDrain = (): void => {
+    this.#movedMs = this.#owner.nowMs
+    this.request.body?.resume()
+  }
+
+  readonly #onError = (error: Error): void => {
+    this.#error ??= error
+  }
+
+  readonly #onClose = (): void => {
+    const [session, stream, error] = [this.#session, this.#stream, this.#error]
+    if (session === undefined || stream === undefined) return
+    this.#session = undefined
+    this.#stream = undefined
+    this.#error = undefined
+    if (!this.#isOver) {
+      const ending = session.isUnprocessed(stream) ? 'unprocessed' : session.isLost ? 'lost' : 'reset'
+      this.#owner.onBroken(this, ending, session.failure(stream, error))
+    }
+    session.released()
+  }
+
+  #moved(): void {
+    this.#movedMs = this.#owner.nowMs
+    if (this.#isMoved) return
+    this.#isMoved = true
+    this.#session?.heard()
+    this.#owner.onMoved(this)
+  }
+
+  #over(): void {
+    this.#isOver = true
+    this.#kept.drop()
+    this.request.body?.stop()
+    this.#owner.onOver(this)
+  }
+}
+
+function trailerFields(list: readonly string[]): Record<string, string[]> {
+  const fields: Record<string, string[]> = Object.create(null)
+  for (let index = 0; index < list.length; index += 2) {
+    const name = (list[index] as string).toLowerCase()
+    const values = fields[name] ?? []
+    values.push(list[index + 1] as string)
+    fields[name] = values
+  }
+  return fields
+}
