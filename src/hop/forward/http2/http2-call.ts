@@ -42,6 +42,8 @@ export class Http2Call implements UpstreamCall, BodySink {
   readonly #kept = new KeptBody()
   #session: Http2Session | undefined
   #stream: ClientHttp2Stream | undefined
+  /** Of the stream, when it has a body. */
+  #canceller: AbortController | undefined
   /** Streams tried, and connections that could not be opened for it. */
   attempts = 0
   #error: Error | undefined
@@ -87,7 +89,9 @@ export class Http2Call implements UpstreamCall, BodySink {
    */
   start(session: Http2Session): void {
     const { body } = this.request
-    const stream = session.request(requestFields(this.request, session.scheme), body !== undefined)
+    this.#canceller = body && new AbortController()
+    const fields = requestFields(this.request, session.scheme)
+    const stream = session.request(fields, this.#canceller?.signal)
     this.attempts += 1
     this.#session = session
     this.#stream = stream
@@ -140,13 +144,13 @@ export class Http2Call implements UpstreamCall, BodySink {
   abort(): void {
     if (this.#isOver) return
     this.#over()
-    this.#stream?.close(NGHTTP2_CANCEL)
+    this.#cancel()
   }
 
   fail(reason: Refusal): void {
     if (this.#isOver) return
     this.#over()
-    this.#stream?.close(NGHTTP2_CANCEL)
+    this.#cancel()
     this.#handler.onFailure(reason)
   }
 
@@ -234,7 +238,7 @@ export class Http2Call implements UpstreamCall, BodySink {
     const isRequestSent = this.#isRequestSent()
     this.#over()
     // An answer that did not wait for the whole request: nobody reads the rest (RFC 9113 §8.1).
-    if (!isRequestSent) stream.close(NGHTTP2_CANCEL)
+    if (!isRequestSent) this.#cancel()
     this.#handler.onEnd(this.#trailers)
   }
 
@@ -266,6 +270,15 @@ export class Http2Call implements UpstreamCall, BodySink {
     this.#isMoved = true
     this.#session?.heard()
     this.#owner.onMoved(this)
+  }
+
+  /**
+   * Resets the stream with CANCEL. While it has a body, closing it would first tell upstream that the body is whole, or
+   * end the process with an assertion of Node's; a signal does neither.
+   */
+  #cancel(): void {
+    if (this.#canceller === undefined) this.#stream?.close(NGHTTP2_CANCEL)
+    else this.#canceller.abort()
   }
 
   #over(): void {

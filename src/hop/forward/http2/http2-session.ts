@@ -127,10 +127,14 @@ export class Http2Session {
   /**
    * Opens a stream and sends a header section on it. To be called when it has capacity; {@link released} is to be
    * called when the stream is gone.
+   *
+   * @param signal cancels a request with a body; without one there is none
    */
-  request(fields: readonly string[], hasBody: boolean): ClientHttp2Stream {
+  request(fields: readonly string[], signal: AbortSignal | undefined): ClientHttp2Stream {
     const session = this.#session as ClientHttp2Session
-    const stream = session.request(fields, { endStream: !hasBody, waitForTrailers: hasBody })
+    const options =
+      signal === undefined ? { endStream: true } : { endStream: false, waitForTrailers: true, signal }
+    const stream = session.request(fields, options)
     this.#streams += 1
     this.#requests += 1
     if (this.#requests >= this.#options.requestsPerSession) this.#state = 'draining'
