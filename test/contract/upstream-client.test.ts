@@ -37,7 +37,7 @@ interface Limits {
 /** One implementation, and the server that speaks its protocol. */
 interface Implementation {
   readonly name: string
-  readonly alpn: readonly string[]
+  readonly protocol: 'http/1.1' | 'h2'
   createClient(origin: URL, connect: Connect, limits: Limits): UpstreamClient
   createServer(answer: Answer): Server
 }
@@ -45,14 +45,14 @@ interface Implementation {
 const implementations: readonly Implementation[] = [
   {
     name: 'HTTP/1.1',
-    alpn: ['http/1.1'],
+    protocol: 'http/1.1',
     createClient: (_origin, connect, { most, ...limits }) =>
       createHttp1Client({ ...limits, connect, maxConnections: most }),
     createServer: answer => createHttp1Server(answer as never),
   },
   {
     name: 'HTTP/2',
-    alpn: ['h2'],
+    protocol: 'h2',
     createClient: (origin, connect, { most, ...limits }) =>
       createHttp2Client({
         ...limits,
@@ -84,7 +84,7 @@ describe.each(implementations)('the upstream client for $name', implementation =
   }
 
   const connectTo = (port: number): Connect =>
-    createConnect(new URL(`http://127.0.0.1:${port}`), implementation.alpn)
+    createConnect(new URL(`http://127.0.0.1:${port}`), implementation.protocol, undefined)
 
   const createClient = (connect: Connect, limits: Partial<Limits> = {}): UpstreamClient => {
     const client = implementation.createClient(new URL('http://127.0.0.1'), connect, { ...usual, ...limits })
