@@ -24,7 +24,7 @@ describe('keys', () => {
       'c.yaml:8:1: chache: found an unknown key; expected one of service, listen, admin, upstream, workers, issuers, exchange, cache, routes, limits, timeouts, audit, forwarded, sts; did you mean "cache"?',
     ])
     expect(sidecarProblems(`${goodSidecar}limits:\n  headres: 1KiB\n`)).toEqual([
-      'c.yaml:9:3: limits.headres: found an unknown key; expected one of headers, header_count, target, body, token, connections, requests_per_connection; did you mean "headers"?',
+      'c.yaml:9:3: limits.headres: found an unknown key; expected one of headers, header_count, target, body, token, connections, requests, event_loop_delay, memory, requests_per_connection, streams_per_connection; did you mean "headers"?',
     ])
     expect(sidecarProblems(withLine(7, '  - { path: /a, public: true, zzz: 1 }'))[0]).toMatch(
       /^c\.yaml:7:31: routes\[0\]\.zzz: found an unknown key; expected one of path, host, .*websocket$/,
