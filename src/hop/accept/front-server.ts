@@ -6,16 +6,8 @@ import { listen } from '../../base/listen.ts'
 import { CallerConnections } from './caller-connections.ts'
 import type { Front, FrontLimits } from './front.ts'
 import { serveHttp1 } from './http1-front.ts'
+import type { Http2Front } from './http2/http2-front.ts'
 import { readProtocol } from './protocol-preface.ts'
-
-/** A part of the front that takes connections on which HTTP/2 is spoken. */
-export interface Http2Front {
-  take(socket: Socket): void
-  /** Tells every client to go elsewhere (GOAWAY). Resolves when all streams have ended. */
-  drain(): Promise<void>
-  /** Breaks off what is left. */
-  destroy(): void
-}
 
 export interface FrontOptions {
   readonly limits: FrontLimits
