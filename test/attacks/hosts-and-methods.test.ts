@@ -185,7 +185,12 @@ describe('D14, B14 and B15: methods', () => {
   })
 
   it('D14 refuses the preface of HTTP/2 on a port that does not speak it', async () => {
-    await hop.expectRefused('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', malformedRequest)
+    const older = await startRawHop({ listen: '{ address: 127.0.0.1:0, http2: false }' })
+    try {
+      await older.expectRefused('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', malformedRequest)
+    } finally {
+      await older.close()
+    }
   })
 
   it.each(['/public/x', '/orders/x', '/', '*'])(
