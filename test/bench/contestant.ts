@@ -1,4 +1,4 @@
-import type { Load } from './load.ts'
+import type { Load } from './generators/load.ts'
 import type { ServerProcess } from './server-process.ts'
 import type { Site } from './site.ts'
 
@@ -64,3 +64,9 @@ export interface Proof {
 
 /** Why a contestant does not run here. */
 export class Unavailable extends Error {}
+
+/** Why a contestant is missing from a table, in one line. */
+export function reasonOf(cause: unknown): string {
+  const message = (cause instanceof Error ? cause.message : String(cause)).trim().replaceAll(/\s*\n\s*/g, ' ')
+  return cause instanceof Unavailable ? message : `failed: ${message.slice(0, 300)}`
+}

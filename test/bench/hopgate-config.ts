@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findFreePort } from '../../src/assemble/demo/ports.ts'
 import { createTestIssuer } from '../support/tokens.ts'
@@ -35,7 +35,7 @@ export async function prepareSidecar(
     admin: `127.0.0.1:${adminPort}`,
     upstream: site.upstream.url,
     issuers: loginIssuers(site),
-    audit: { file: join(folder, 'audit.jsonl') },
+    audit: { file: auditFile(folder) },
     routes: [ordersRoute],
     ...(typeof sections === 'function' ? await sections(listen) : sections),
   })
@@ -62,7 +62,7 @@ export async function prepareHub(
   const file = writeConfig(folder, 'hub.yaml', {
     listen: `127.0.0.1:${port}`,
     admin: `127.0.0.1:${adminPort}`,
-    audit: { file: join(folder, 'audit.jsonl') },
+    audit: { file: auditFile(folder) },
     sts: {
       issuer,
       issuers: loginIssuers(site),
@@ -104,6 +104,13 @@ export function makeFolder(site: Site, started: AsyncDisposableStack): string {
   return started.adopt(mkdtempSync(join(site.folder, 'contestant-')), path =>
     rmSync(path, { recursive: true, force: true }),
   )
+}
+
+/** Not beside the configuration, whose folder is watched for changes: where the trail is written all the time. */
+function auditFile(folder: string): string {
+  const logs = join(folder, 'logs')
+  mkdirSync(logs)
+  return join(logs, 'audit.jsonl')
 }
 
 /** Writes a configuration; JSON is YAML. */

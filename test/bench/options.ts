@@ -13,6 +13,8 @@ export interface Options {
   /** Seconds of load before each measured one, until the compiler is done: compiling is not what is measured. */
   readonly warmUpSeconds: number
   readonly connections: number
+  /** How many further tokens `memory` puts into memory. */
+  readonly tokens: number
   /** Where the raw figures go as JSON: a path, or `-` for standard output instead of the tables. */
   readonly json: string | undefined
   /** The executable that is measured. */
@@ -29,6 +31,7 @@ export const usage = `npm run bench -- [MEASUREMENT] [options]
   --seconds N        of load that is measured (4)
   --warm-up N        seconds of load before (12)
   --connections N    keep-alive connections (64)
+  --tokens N         further cached tokens that \`memory\` measures (100000)
   --json FILE        writes the raw figures too; - for standard output, without the tables
   --entry FILE       the executable to measure (dist/main.js)
   --cpu-profiles DIR where \`profile\` leaves .cpuprofile files, for DevTools
@@ -45,6 +48,7 @@ export function readOptions(args: readonly string[]): Options {
       seconds: { type: 'string', default: '4' },
       'warm-up': { type: 'string', default: '12' },
       connections: { type: 'string', default: '64' },
+      tokens: { type: 'string', default: '100000' },
       json: { type: 'string' },
       'cpu-profiles': { type: 'string' },
       entry: { type: 'string', default: join(projectRoot, 'dist/main.js') },
@@ -57,6 +61,7 @@ export function readOptions(args: readonly string[]): Options {
     seconds: wholeNumber('seconds', values.seconds),
     warmUpSeconds: wholeNumber('warm-up', values['warm-up']),
     connections: wholeNumber('connections', values.connections),
+    tokens: wholeNumber('tokens', values.tokens),
     json: values.json,
     entry: values.entry,
     cpuProfiles: values['cpu-profiles'],

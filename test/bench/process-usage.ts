@@ -17,6 +17,14 @@ export function readUsage(pid: number): ProcessUsage {
   return childrenOf(pid).map(readUsage).reduce(add, readOne(pid))
 }
 
+/** CPU time of the threads that a process has now, by the scheduler's accounting, whose unit is the nanosecond. */
+export function readThreadsCpu(pid: number): number {
+  const nanoseconds = readdirSync(`/proc/${pid}/task`).map(task =>
+    Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]),
+  )
+  return nanoseconds.reduce((sum, one) => sum + one, 0) / 1_000
+}
+
 /** User, system, and the same of children that have ended (proc(5), `stat`, fields 14 to 17). */
 const timeFields = [11, 12, 13, 14]
 

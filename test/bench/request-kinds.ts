@@ -1,4 +1,4 @@
-import type { Load } from './load.ts'
+import type { Load } from './generators/load.ts'
 import type { Site } from './site.ts'
 
 /** The load for whoever listens on a port. */

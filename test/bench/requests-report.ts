@@ -3,21 +3,19 @@ import { contestants } from './contestants.ts'
 import type { Comparison, Sample } from './measurements/requests.ts'
 import { median } from './statistics.ts'
 import { formatNumber, formatTable } from './table.ts'
-import { verdict } from './verdict.ts'
+import { formatMissing, verdict } from './verdict.ts'
 
 /** The table of a comparison: medians of the rounds, and each target beside its row. */
 export function formatRequests({ samples, missing }: Comparison): string {
-  const shown = contestants.filter(
-    ({ name }) => name in missing || samples.some(({ contestant }) => contestant === name),
-  )
-  const table = formatTable(shown.map(contestant => formatRow(contestant, samples, missing)))
-  return [table, ...shown.flatMap(contestant => formatProcesses(contestant, samples))].join('\n\n')
+  const shown = contestants.filter(({ name }) => samples.some(({ contestant }) => contestant === name))
+  const table = formatTable(shown.map(contestant => formatRow(contestant, samples)))
+  const lines = shown.flatMap(contestant => formatProcesses(contestant, samples))
+  return [table, ...lines, ...formatMissing(missing)].join('\n')
 }
 
 function formatRow(
   { name, title, targets = [] }: Contestant,
   samples: readonly Sample[],
-  missing: Comparison['missing'],
 ): Record<string, string> {
   const own = samples.filter(({ contestant }) => contestant === name)
   const of = (
@@ -34,7 +32,7 @@ function formatRow(
     'p99 ms': formatNumber(of('p99Ms'), 2),
     'RSS MB': formatNumber(of('rssMegabytes')),
     errors: String(own.reduce((sum, { errors }) => sum + errors, 0)),
-    targets: [...(missing[name] === undefined ? [] : [missing[name]]), ...verdicts].join('; '),
+    targets: verdicts.join('; '),
   }
 }
 

@@ -1,11 +1,11 @@
-import { type Contestant, type CountedProcess, type Fill, type Setup, Unavailable } from './contestant.ts'
-import { readSources } from './exchange-sources.ts'
-import { runH2load } from './h2load.ts'
-import type { LoadResult } from './load.ts'
+import { type Contestant, type CountedProcess, type Setup, Unavailable } from './contestant.ts'
+import { fillMemory } from './fill-memory.ts'
+import { runH2load } from './generators/h2load.ts'
+import type { LoadResult } from './generators/load.ts'
+import { runWrk } from './generators/wrk.ts'
 import { describeMissing } from './programs.ts'
 import { type RunningProcess, type ServerProcess, startProcess } from './server-process.ts'
 import type { Site } from './site.ts'
-import { runWrk } from './wrk.ts'
 
 /** A contestant that takes requests. It ends with the stack that it was started on. */
 export interface RunningContestant {
@@ -16,17 +16,6 @@ export interface RunningContestant {
   warmUp(seconds: number): Promise<void>
   /** Sends its load for so many seconds; lines go on where the load before ended. */
   load(seconds: number): Promise<LoadResult>
-}
-
-async function fillMemory({ adminPort, tokens }: Fill, load: () => Promise<unknown>): Promise<void> {
-  let issued = -1
-  for (;;) {
-    const before = issued
-    issued = (await readSources(adminPort)).get('issued') ?? 0
-    if (issued >= tokens) return
-    if (issued === before) throw new Error(`only ${issued} of ${tokens} tokens were issued`)
-    await load()
-  }
 }
 
 /** How long the load is sent before what is in memory is counted again. */

@@ -2,10 +2,14 @@ import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import type { Contestant } from './contestant.ts'
 import { contestantsCalled, contestantsOf } from './contestants.ts'
+import { measureLatency } from './measurements/latency.ts'
+import { measureMemory } from './measurements/memory.ts'
 import { profileContestant } from './measurements/profile.ts'
+import { measureReady } from './measurements/ready.ts'
 import { compareRequests } from './measurements/requests.ts'
 import { type Options, readOptions, usage } from './options.ts'
 import { describeMissing } from './programs.ts'
+import type { Report } from './report.ts'
 import { formatRequests } from './requests-report.ts'
 import { openSite, type Site } from './site.ts'
 
@@ -17,12 +21,15 @@ const measurements: Readonly<Record<string, (site: Site, options: Options) => Pr
   requests: comparison('requests'),
   flatness: comparison('flatness'),
   workers: comparison('workers'),
+  latency: measureLatency,
+  memory: measureMemory,
+  ready: measureReady,
   async profile(site, options) {
     const texts: string[] = []
     for (const contestant of contestantsCalled(options.only.length === 0 ? ['hot'] : options.only)) {
       texts.push(...(await profileContestant(site, contestant, options)))
     }
-    return { text: texts.join('\n\n') }
+    return { text: texts.join('\n\n'), figures: undefined }
   },
 }
 
@@ -35,12 +42,6 @@ function comparison(measurement: Contestant['measurement']) {
   }
 }
 
-interface Report {
-  readonly text: string
-  /** The raw figures. */
-  readonly figures?: unknown
-}
-
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 
 try {
@@ -50,7 +51,7 @@ try {
   const missing = describeMissing(['wrk', 'nginx', 'taskset'])
   if (missing !== undefined) throw new Error(missing)
   await using site = await openSite(options)
-  const { text, figures = {} } = await measure(site, options)
+  const { text, figures } = await measure(site, options)
   if (options.json !== '-') process.stdout.write(`${text}\n`)
   if (options.json !== undefined) {
     const json = `${JSON.stringify({ at: new Date(), node: process.version, cpu: cpus()[0]?.model, options, figures })}\n`

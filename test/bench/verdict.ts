@@ -6,3 +6,8 @@ export function verdict(value: number, atMost: number, digits: number): string {
   const word = value <= atMost ? 'ok' : 'miss'
   return `${formatNumber(value, digits)} (≤ ${formatNumber(atMost, digits)}: ${word})`
 }
+
+/** A line for each contestant that is missing, with the reason. */
+export function formatMissing(missing: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(missing).map(([name, reason]) => `${name}: ${reason}`)
+}

@@ -1,6 +1,6 @@
-import { type Contestant, Unavailable } from '../contestant.ts'
+import { type Contestant, reasonOf } from '../contestant.ts'
 import { checkSources, readSources } from '../exchange-sources.ts'
-import type { LoadResult } from '../load.ts'
+import type { LoadResult } from '../generators/load.ts'
 import type { Options } from '../options.ts'
 import { readUsage } from '../process-usage.ts'
 import { startContestant } from '../run-contestant.ts'
@@ -44,8 +44,7 @@ export async function compareRequests(
         samples.push(await measure(site, contestant, round, options))
       } catch (cause) {
         // One row that fails must not cost the others an hour's run; it is named in the table.
-        const reason = cause instanceof Error ? cause.message : String(cause)
-        missing[contestant.name] = cause instanceof Unavailable ? reason : `failed: ${reason}`
+        missing[contestant.name] = reasonOf(cause)
         process.stderr.write(`  ${missing[contestant.name]}\n`)
       }
     }

@@ -1,9 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { grpcMessage } from './grpc-message.ts'
+import { grpcMessage } from '../grpc-message.ts'
+import { percentile } from '../statistics.ts'
 import { type Load, type LoadOptions, type LoadResult, runGenerator } from './load.ts'
-import { percentile } from './statistics.ts'
 
 /** Streams at the same time on each connection: the requests under way are as many as over HTTP/1.1. */
 const streams = 8
