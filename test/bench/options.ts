@@ -17,8 +17,8 @@ export interface Options {
   readonly tokens: number
   /** Where the raw figures go as JSON: a path, or `-` for standard output instead of the tables. */
   readonly json: string | undefined
-  /** The executable that is measured. */
-  readonly entry: string
+  /** The executable that is measured; `ready` compares it with the further ones. */
+  readonly entries: readonly [string, ...string[]]
   /** The folder that `profile` writes its `.cpuprofile` files to. */
   readonly cpuProfiles: string | undefined
 }
@@ -33,7 +33,7 @@ export const usage = `npm run bench -- [MEASUREMENT] [options]
   --connections N    keep-alive connections (64)
   --tokens N         further cached tokens that \`memory\` measures (100000)
   --json FILE        writes the raw figures too; - for standard output, without the tables
-  --entry FILE       the executable to measure (dist/main.js)
+  --entry FILE       the executable to measure (dist/main.js); \`ready\` compares several
   --cpu-profiles DIR where \`profile\` leaves .cpuprofile files, for DevTools
 `
 
@@ -51,7 +51,7 @@ export function readOptions(args: readonly string[]): Options {
       tokens: { type: 'string', default: '100000' },
       json: { type: 'string' },
       'cpu-profiles': { type: 'string' },
-      entry: { type: 'string', default: join(projectRoot, 'dist/main.js') },
+      entry: { type: 'string', multiple: true, default: [] },
     },
   })
   return {
@@ -63,7 +63,7 @@ export function readOptions(args: readonly string[]): Options {
     connections: wholeNumber('connections', values.connections),
     tokens: wholeNumber('tokens', values.tokens),
     json: values.json,
-    entry: values.entry,
+    entries: [values.entry[0] ?? join(projectRoot, 'dist/main.js'), ...values.entry.slice(1)],
     cpuProfiles: values['cpu-profiles'],
   }
 }

@@ -17,13 +17,28 @@ import { openSite, type Site } from './site.ts'
  * Compares what requests cost and measures what else was promised. Fresh processes, the measured on one processor,
  * load and upstream on the other. Ratios within one run can be compared; absolute figures are this machine's.
  */
-const measurements: Readonly<Record<string, (site: Site, options: Options) => Promise<Report>>> = {
+const figures: Readonly<Record<string, Measure>> = {
   requests: comparison('requests'),
-  flatness: comparison('flatness'),
-  workers: comparison('workers'),
   latency: measureLatency,
   memory: measureMemory,
   ready: measureReady,
+  flatness: comparison('flatness'),
+  workers: comparison('workers'),
+}
+
+type Measure = (site: Site, options: Options) => Promise<Report>
+
+const measurements: Readonly<Record<string, Measure>> = {
+  ...figures,
+  async all(site, options) {
+    if (options.only.length > 0) throw new Error('all measures everything: --only is for one measurement')
+    const reports = new Map<string, Report>()
+    for (const [name, measure] of Object.entries(figures)) reports.set(name, await measure(site, options))
+    return {
+      text: [...reports].map(([name, { text }]) => `## ${name}\n\n${text}`).join('\n\n'),
+      figures: Object.fromEntries([...reports].map(([name, report]) => [name, report.figures])),
+    }
+  },
   async profile(site, options) {
     const texts: string[] = []
     for (const contestant of contestantsCalled(options.only.length === 0 ? ['hot'] : options.only)) {

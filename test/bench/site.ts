@@ -25,7 +25,7 @@ export interface Site extends AsyncDisposable {
 }
 
 /** Makes the folder and the keys, and starts the upstream. */
-export async function openSite({ entry, warmUpSeconds, seconds }: Options): Promise<Site> {
+export async function openSite({ entries, warmUpSeconds, seconds }: Options): Promise<Site> {
   await using opened = new AsyncDisposableStack()
   const folder = mkdtempSync(join(tmpdir(), 'hopgate-bench-'))
   // At the exit, so that it goes after an interruption too.
@@ -43,7 +43,7 @@ export async function openSite({ entry, warmUpSeconds, seconds }: Options): Prom
     login,
     quickLogin,
     tokens: new TokenLines(folder),
-    entry,
+    entry: entries[0],
     secondsUnderLoad: warmUpSeconds + seconds,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }

@@ -6,7 +6,7 @@ import { readThreadsCpu } from '../process-usage.ts'
 import type { Report } from '../report.ts'
 import { endChild, hasEnded, spawnOn, startProcess } from '../server-process.ts'
 import type { Site } from '../site.ts'
-import { median } from '../statistics.ts'
+import { median, turned } from '../statistics.ts'
 import { formatNumber, formatTable } from '../table.ts'
 import { verdict } from '../verdict.ts'
 
@@ -16,7 +16,8 @@ const deadlineMs = 20_000
 
 /** One start. CPU time is the steadier figure on a busy machine. */
 interface Start {
-  readonly configuration: string
+  /** The configuration and, where several are compared, the executable. */
+  readonly start: string
   readonly listenMs: number
   readonly readyMs: number
   readonly cpuMs: number
@@ -35,25 +36,29 @@ const configurations: Readonly<Record<string, Prepare>> = {
 }
 
 /** Measures how long a sidecar takes from the start of its process until it takes connections and says that it is ready. */
-export async function measureReady(site: Site, _options: Options): Promise<Report> {
+export async function measureReady(site: Site, { entries }: Options): Promise<Report> {
   await using started = new AsyncDisposableStack()
   const prepared = new Map<string, PreparedProcess>()
-  for (const [name, prepare] of Object.entries(configurations))
-    prepared.set(name, await prepare(site, started))
-  const measured: Start[] = []
-  // The first one fills the caches of the file system.
-  for (let start = 0; start <= starts; start++) {
-    for (const [configuration, sidecar] of prepared) {
-      process.stderr.write(`start ${start}: ${configuration}\n`)
-      const times = await measureStart(sidecar, site.cpus.peer)
-      if (start > 0) measured.push({ configuration, ...times })
+  for (const [configuration, prepare] of Object.entries(configurations)) {
+    for (const entry of entries) {
+      const name = entries.length === 1 ? configuration : `${configuration}: ${entry}`
+      prepared.set(name, await prepare({ ...site, entry }, started))
     }
   }
-  const rows = Object.keys(configurations).map(configuration => {
-    const own = measured.filter(start => start.configuration === configuration)
+  const measured: Start[] = []
+  // The first one fills the caches of the file system.
+  for (let round = 0; round <= starts; round++) {
+    for (const [start, sidecar] of turned([...prepared], round)) {
+      process.stderr.write(`start ${round}: ${start}\n`)
+      const times = await measureStart(sidecar, site.cpus.peer)
+      if (round > 0) measured.push({ start, ...times })
+    }
+  }
+  const rows = [...prepared.keys()].map(name => {
+    const own = measured.filter(({ start }) => start === name)
     const of = (field: 'listenMs' | 'readyMs' | 'cpuMs') => median(own.map(start => start[field]))
     return {
-      [`start, median of ${starts}`]: configuration,
+      [`start, median of ${starts}`]: name,
       'takes connections after, ms': formatNumber(of('listenMs')),
       'ready after, ms': verdict(of('readyMs'), mostReadyMs, 0),
       'CPU ms until then': formatNumber(of('cpuMs')),
@@ -65,7 +70,7 @@ export async function measureReady(site: Site, _options: Options): Promise<Repor
 async function measureStart(
   { process: server, adminPort }: PreparedProcess,
   cpu: number,
-): Promise<Omit<Start, 'configuration'>> {
+): Promise<Omit<Start, 'start'>> {
   const startedMs = performance.now()
   const { child, pid, errors } = spawnOn(cpu, server.command)
   const until = async (holds: () => Promise<boolean>): Promise<number> => {
