@@ -23,10 +23,11 @@ export interface Contestant {
   readonly prepare: (site: Site, started: AsyncDisposableStack) => Promise<Setup>
 }
 
-/** A bound on the CPU time of a request, as a multiple of another contestant's in the same round. */
+/** The CPU time of a request as a multiple of another contestant's in the same round. */
 export interface Target {
   readonly of: string
-  readonly atMost: number
+  /** The bound; absent when the ratio is only told. */
+  readonly atMost?: number
 }
 
 /** A contestant, ready to start. */

@@ -21,7 +21,7 @@ function formatRow(
   const of = (
     field: 'cpuMicrosecondsPerRequest' | 'requestsPerSecond' | 'p50Ms' | 'p99Ms' | 'rssMegabytes',
   ) => median(own.map(sample => sample[field]))
-  const verdicts = targets.map(target => formatTarget(target, name, samples))
+  const verdicts = targets.flatMap(target => formatTarget(target, name, samples))
   return {
     name,
     row: title,
@@ -36,8 +36,12 @@ function formatRow(
   }
 }
 
-function formatTarget({ of, atMost }: Target, name: string, samples: readonly Sample[]): string {
-  return `${verdict(ratio(name, of, samples), atMost, 2)} × ${of}`
+/** Nothing when one of the two was not measured. */
+function formatTarget({ of, atMost }: Target, name: string, samples: readonly Sample[]): readonly string[] {
+  const times = ratio(name, of, samples)
+  if (!Number.isFinite(times)) return []
+  const unit = ` × ${of}`
+  return [atMost === undefined ? `${formatNumber(times, 2)}${unit}` : verdict(times, atMost, 2, unit)]
 }
 
 /** How many times the cost of another: the median of the rounds in which both were measured. */

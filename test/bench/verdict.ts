@@ -1,10 +1,10 @@
 import { formatNumber } from './table.ts'
 
-/** A figure held against its bound, such as `1.31 (≤ 1.20: miss)`. */
-export function verdict(value: number, atMost: number, digits: number): string {
-  if (!Number.isFinite(value)) return `– (≤ ${formatNumber(atMost, digits)}: not measured)`
+/** A figure held against its bound, such as `1.31 × floor (≤ 1.20: miss)`; a dash for what was not measured. */
+export function verdict(value: number, atMost: number, digits: number, unit = ''): string {
+  if (!Number.isFinite(value)) return '–'
   const word = value <= atMost ? 'ok' : 'miss'
-  return `${formatNumber(value, digits)} (≤ ${formatNumber(atMost, digits)}: ${word})`
+  return `${formatNumber(value, digits)}${unit} (≤ ${formatNumber(atMost, digits)}: ${word})`
 }
 
 /** A line for each contestant that is missing, with the reason. */

@@ -24,6 +24,7 @@ export const sidecars: readonly Contestant[] = [
     name: 'audit-to-null',
     title: 'hopgate, hot, audit to /dev/null',
     source: 'memory',
+    targets: [{ of: 'hot' }],
     sections: () => ({ audit: { file: '/dev/null' } }),
   }),
   sidecarRow({
@@ -32,7 +33,13 @@ export const sidecars: readonly Contestant[] = [
     request: anonymousRequest,
     sections: () => ({ routes: [{ path: ordersRoute.path, methods: ordersRoute.methods, public: true }] }),
   }),
-  sidecarRow({ name: 'hot-4k', title: 'hopgate, 4 KB body', request: mediumBody, source: 'memory' }),
+  sidecarRow({
+    name: 'hot-4k',
+    title: 'hopgate, 4 KB body',
+    request: mediumBody,
+    source: 'memory',
+    targets: [{ of: 'floor-4k' }],
+  }),
   sidecarRow({
     name: 'hot-1m',
     title: 'hopgate, 1 MB body',
@@ -45,6 +52,7 @@ export const sidecars: readonly Contestant[] = [
     title: 'hopgate, TLS inbound',
     request: secureRequest,
     source: 'memory',
+    targets: [{ of: 'floor-tls' }],
     sections: (site, _started, address) => ({ listen: { address, tls: certificateFiles(site) } }),
   }),
   sidecarRow({
