@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+import { cpus, loadavg, release } from 'node:os'
 import type { Contestant } from './contestant.ts'
 import { contestantsCalled, contestantsOf } from './contestants.ts'
 import { measureLatency } from './measurements/latency.ts'
@@ -57,6 +57,9 @@ function comparison(measurement: Contestant['measurement']) {
   }
 }
 
+/** Other work at this load, in the last minute, is seen in the figures. */
+const busyLoad = 0.5
+
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 
 try {
@@ -65,11 +68,16 @@ try {
   if (measure === undefined) throw new Error(`no measurement is called ${options.measurement}\n\n${usage}`)
   const missing = describeMissing(['wrk', 'nginx', 'taskset'])
   if (missing !== undefined) throw new Error(missing)
+  const loadBefore = loadavg()[0] ?? 0
+  if (loadBefore > busyLoad) {
+    process.stderr.write(`bench: the machine is busy (load ${loadBefore.toFixed(1)}): expect noise\n`)
+  }
   await using site = await openSite(options)
   const { text, figures } = await measure(site, options)
   if (options.json !== '-') process.stdout.write(`${text}\n`)
   if (options.json !== undefined) {
-    const json = `${JSON.stringify({ at: new Date(), node: process.version, cpu: cpus()[0]?.model, options, figures })}\n`
+    const machine = { cpu: cpus()[0]?.model, cores: cpus().length, kernel: release(), loadBefore }
+    const json = `${JSON.stringify({ at: new Date(), node: process.version, machine, options, figures })}\n`
     if (options.json === '-') process.stdout.write(json)
     else writeFileSync(options.json, json)
   }

@@ -7,9 +7,12 @@ const nodeFlags = ['--max-semi-space-size=64']
 
 /** Sends a load at a constant rate from one processor. */
 export async function runOpenLoop(
-  { url, headers = {} }: Load,
+  { url, headers = {}, ...others }: Load,
   options: { readonly perSecond: number; readonly seconds: number; readonly cpu: number },
 ): Promise<OpenLoopResult> {
+  if (Object.keys(others).length > 0 || !url.startsWith('http:')) {
+    throw new Error('the generator with a constant rate repeats one GET over HTTP')
+  }
   const { host, port, pathname } = new URL(url)
   const fields = Object.entries({ Host: host, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
   const { perSecond, seconds } = options
