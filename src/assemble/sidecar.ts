@@ -40,6 +40,8 @@ export interface Sidecar {
 export interface SidecarDependencies extends RecordDependencies {
   readonly log: Log
   readonly clock?: Clock
+  /** How many processes share the memory of the container. Default 1. */
+  readonly processes?: number
   /** Opens the admin address; a worker's is opened by the process that leads it. */
   readonly startAdmin?: typeof startAdminServer
   /** See {@link KeptPartsDependencies.signerOf}. */
@@ -79,7 +81,7 @@ export async function startSidecar(
   const record = assembleRecord(config, dependencies)
   started.defer(() => record.close())
   const tunnels = new OpenTunnels()
-  const load = createLoadMonitor(config.limits, () => record.underWay())
+  const load = createLoadMonitor(config.limits, () => record.underWay(), dependencies.processes)
   started.defer(() => load.close())
   const kept = createKeptParts({ log, clock, record, signerOf: dependencies.signerOf })
   /** The current one, and those before it that requests are still under way in. */

@@ -54,7 +54,7 @@ export const limitsSchema = z.strictObject({
   memory: sizeBytes(32 * MiB, 1024 * GiB)
     .optional()
     .describe(
-      "Resident memory above which requests are refused. Absent: nine tenths of the container's limit, if it has one.",
+      "Resident memory above which requests are refused. Absent: nine tenths of the container's limit, if it has one; workers share them evenly.",
     ),
   requests_per_connection: wholeNumber(1, 100_000_000)
     .prefault(10_000)

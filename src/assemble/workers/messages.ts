@@ -12,9 +12,18 @@ export interface WorkerSettings {
   readonly signingKeys: string | undefined
 }
 
+/** What a worker begins with. */
+export interface WorkerStart {
+  readonly settings: WorkerSettings
+  /** How many workers there are. */
+  readonly workers: number
+  /** Whether the audit trail takes events. */
+  readonly isAuditAccepting: boolean
+}
+
 /** What the primary tells a worker. A message with `id` is answered by one with the same. */
 export type ToWorker =
-  | { readonly kind: 'start'; readonly settings: WorkerSettings; readonly isAuditAccepting: boolean }
+  | ({ readonly kind: 'start' } & WorkerStart)
   | { readonly kind: 'reload'; readonly id: number; readonly settings: WorkerSettings }
   | { readonly kind: 'metrics'; readonly id: number }
   /** Whether the audit trail takes events. */

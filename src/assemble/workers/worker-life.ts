@@ -1,5 +1,5 @@
 import type { Readiness } from '../admin-server.ts'
-import type { FromWorker, WorkerSettings } from './messages.ts'
+import type { FromWorker, WorkerSettings, WorkerStart } from './messages.ts'
 import type { SpawnWorker, WorkerProcess } from './worker-process.ts'
 
 /** What becomes of one worker. */
@@ -10,12 +10,6 @@ export interface LifeListener {
   onEnded(how: string): void
 }
 
-/** What a worker is started with. */
-export interface LifeStart {
-  readonly settings: WorkerSettings
-  readonly isAuditAccepting: boolean
-}
-
 type Answer = Extract<FromWorker, { readonly id: number }>
 
 /** Looks without an answer to the question before, after which a worker counts as stuck: while starting, and later. */
@@ -24,7 +18,7 @@ const mostMissed = { starting: 12, listening: 3 }
 /** One worker from its start to its end. */
 export class WorkerLife {
   readonly #process: WorkerProcess
-  readonly #start: () => LifeStart
+  readonly #start: () => WorkerStart
   readonly #listener: LifeListener
   readonly #questions = new Map<number, (answer: Answer | undefined) => void>()
   #state: 'starting' | 'listening' | 'ended' = 'starting'
@@ -36,7 +30,7 @@ export class WorkerLife {
   #lastId = 0
 
   /** @param start asked when the worker can be told */
-  constructor(worker: number, spawn: SpawnWorker, start: () => LifeStart, listener: LifeListener) {
+  constructor(worker: number, spawn: SpawnWorker, start: () => WorkerStart, listener: LifeListener) {
     this.#start = start
     this.#listener = listener
     this.#process = spawn(worker, {

@@ -1,6 +1,6 @@
 import type { Readiness } from '../admin-server.ts'
-import type { WorkerSettings } from './messages.ts'
-import type { LifeStart, WorkerLife } from './worker-life.ts'
+import type { WorkerSettings, WorkerStart } from './messages.ts'
+import type { WorkerLife } from './worker-life.ts'
 import { type SlotDependencies, WorkerSlot } from './worker-slot.ts'
 
 export interface WorkerSetOptions extends Omit<SlotDependencies, 'start'> {
@@ -25,8 +25,9 @@ export class WorkerSet {
   constructor({ count, settings, isAuditAccepting, ...deps }: WorkerSetOptions) {
     this.#settings = settings
     this.#isAuditAccepting = isAuditAccepting
-    const start = (): LifeStart => ({
+    const start = (): WorkerStart => ({
       settings: this.#settings,
+      workers: count,
       isAuditAccepting: this.#isAuditAccepting,
     })
     this.#slots = Array.from({ length: count }, (_, index) => new WorkerSlot(index + 1, { ...deps, start }))

@@ -3,8 +3,9 @@ import { channels } from '../../base/channels.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import type { Readiness } from '../admin-server.ts'
+import type { WorkerStart } from './messages.ts'
 import { RestartDelay } from './restart-delay.ts'
-import { type LifeStart, WorkerLife } from './worker-life.ts'
+import { WorkerLife } from './worker-life.ts'
 import type { SpawnWorker } from './worker-process.ts'
 
 export interface SlotDependencies {
@@ -12,7 +13,7 @@ export interface SlotDependencies {
   readonly log: Log
   readonly clock: Clock
   /** What a worker is started with, asked at each start. */
-  readonly start: () => LifeStart
+  readonly start: () => WorkerStart
   onMetrics(worker: number, text: string): void
   /** Takes the audit lines of a worker, to the end of the stream. */
   onOutput(output: Readable): void

@@ -9,7 +9,7 @@ import { createSigner, type Signer } from '../../sts/signer.ts'
 import { parseSigningKeys } from '../../sts/signing-keys.ts'
 import type { AdminOptions } from '../admin-server.ts'
 import { type Sidecar, startSidecar } from '../sidecar.ts'
-import type { FromWorker, ToWorker, WorkerSettings } from './messages.ts'
+import type { FromWorker, ToWorker, WorkerSettings, WorkerStart } from './messages.ts'
 
 export interface WorkerOptions {
   /** The file of the configuration; it is not read, the primary hands over what it has read. */
@@ -18,8 +18,6 @@ export interface WorkerOptions {
   readonly number: number
   readonly createLog: (service: string) => Log
 }
-
-type Start = Extract<ToWorker, { readonly kind: 'start' }>
 
 const readinessCheckMs = 100
 
@@ -30,7 +28,7 @@ const readinessCheckMs = 100
 export async function runWorker(options: WorkerOptions): Promise<void> {
   // Ctrl-C and a service manager's SIGTERM reach every process of a group; the primary says what is to be done.
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {})
-  const started = Promise.withResolvers<Start>()
+  const started = Promise.withResolvers<WorkerStart>()
   const drained = Promise.withResolvers<void>()
   let worker: RunningWorker | undefined
   let isAuditAccepting = true
@@ -55,12 +53,10 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   void tell({ kind: 'hello' })
   const start = await Promise.race([started.promise, drained.promise])
   if (start !== undefined) {
-    worker = await startWorker(start.settings, options, () => isAuditAccepting).catch(
-      async (cause: unknown) => {
-        await tell({ kind: 'refused', reason: cause instanceof Error ? cause.message : 'it cannot start' })
-        return undefined
-      },
-    )
+    worker = await startWorker(start, options, () => isAuditAccepting).catch(async (cause: unknown) => {
+      await tell({ kind: 'refused', reason: cause instanceof Error ? cause.message : 'it cannot start' })
+      return undefined
+    })
   }
   if (worker !== undefined) {
     void tell({ kind: 'listening', url: worker.url })
@@ -80,7 +76,7 @@ interface RunningWorker {
 }
 
 async function startWorker(
-  settings: WorkerSettings,
+  { settings, workers }: WorkerStart,
   { file, number, createLog }: WorkerOptions,
   isAuditAccepting: () => boolean,
 ): Promise<RunningWorker> {
@@ -91,6 +87,7 @@ async function startWorker(
   const sidecar: Sidecar = await startSidecar(config, {
     log,
     worker: number,
+    processes: workers,
     auditWriter: createWorkerAudit(config.audit.queue, log, isAuditAccepting),
     signerOf: () => openSigner(signingKeys),
     async startAdmin(address, options) {

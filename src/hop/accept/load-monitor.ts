@@ -5,7 +5,7 @@ export interface LoadLimits {
   readonly requests: number
   /** How late the event loop may be, in milliseconds. */
   readonly eventLoopDelayMs: number
-  /** Resident memory of this process, in bytes; undefined takes the container's limit, if it has one. */
+  /** Resident memory of this process, in bytes; undefined takes its share of the container's limit, if it has one. */
   readonly memoryBytes: number | undefined
 }
 
@@ -24,9 +24,15 @@ const usableShare = 0.9
  * Watches what a process runs out of: memory, time on its event loop, requests under way. It looks ten times in a second,
  * and asking it costs a comparison. A blocked event loop is noticed before the requests that came meanwhile are read,
  * since timers are looked at first.
+ *
+ * @param processes how many share the container's memory
  */
-export function createLoadMonitor(limits: LoadLimits, requestsUnderWay: () => number): LoadMonitor {
-  const memoryLimit = limits.memoryBytes ?? containerMemory() * usableShare
+export function createLoadMonitor(
+  limits: LoadLimits,
+  requestsUnderWay: () => number,
+  processes = 1,
+): LoadMonitor {
+  const memoryLimit = limits.memoryBytes ?? (containerMemory() * usableShare) / processes
   const heapLimit = getHeapStatistics().heap_size_limit * usableShare
   let sampledMs = performance.now()
   let exhausted: string | undefined

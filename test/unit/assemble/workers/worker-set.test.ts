@@ -390,7 +390,12 @@ describe('the state of the audit trail', () => {
     workers[0]?.end()
     await pass(1_000)
     workers.at(-1)?.listen()
-    expect(workers.at(-1)?.received[0]).toEqual({ kind: 'start', settings: first, isAuditAccepting: false })
+    expect(workers.at(-1)?.received[0]).toEqual({
+      kind: 'start',
+      settings: first,
+      workers: 2,
+      isAuditAccepting: false,
+    })
   })
 })
 
