@@ -65,9 +65,9 @@ export class AdminTokenService {
     try {
       this.#current = this.#mount(config)
     } catch (cause) {
-      return cause instanceof Error ? cause.message : 'it cannot be assembled'
+      return describe(cause)
     }
-    const rejected = await tellWorkers()
+    const rejected = await tellWorkers().catch(describe)
     const replaced = rejected === undefined ? before : this.#current
     if (rejected !== undefined) this.#current = before
     void this.warm()
@@ -98,4 +98,8 @@ export class AdminTokenService {
     this.#keys.set(file, keys)
     return keys
   }
+}
+
+function describe(cause: unknown): string {
+  return cause instanceof Error ? cause.message : 'it cannot be assembled'
 }

@@ -133,7 +133,7 @@ export async function startPrimary(source: SidecarSource, deps: PrimaryDependenc
       const fixed = findFixedChange(config, next.config)
       if (fixed !== undefined) return fixed
       if (isDraining) return 'the sidecar is stopping'
-      const rejected = await tokenService.replace(next.config, () => workers.reload(settingsOf(next)))
+      const rejected = await tokenService.replace(next.config, async () => workers.reload(settingsOf(next)))
       if (rejected === undefined) isReloadRejected = false
       return rejected
     },
