@@ -37,7 +37,7 @@ export interface JwtVerifierDependencies {
 export interface JwtVerifier extends Verifier {
   /** Loads every issuer's keys. Resolves when each was tried once; never rejects. Nothing needs to wait for it. */
   warm(): Promise<void>
-  /** Whether tokens can be verified: keys of at least one issuer are there. */
+  /** Whether tokens can be verified: keys of at least one issuer are there, or there is none to have keys. */
   isReady(): boolean
   /** Stops fetching keys. */
   close(): void
@@ -118,7 +118,8 @@ export function createJwtVerifier(
         key.ok ? finish(presented, jws.value, issuer, key.value, now) : refuseKey(key.error, keyId)
       return found instanceof Promise ? found.then(use) : use(found)
     },
-    isReady: () => [...issuers.values()].some(({ keys }) => keys.isAvailable()),
+    // Who serves public routes only has no issuer, and nothing to wait for.
+    isReady: () => issuers.size === 0 || [...issuers.values()].some(({ keys }) => keys.isAvailable()),
     async warm() {
       await Promise.all([...issuers.values()].map(({ keys }) => keys.warm()))
     },
