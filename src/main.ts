@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-import { enableCompileCache } from 'node:module'
+import { runCommand } from './cli/dispatch.ts'
 
-enableCompileCache()
-const { runCommand } = await import('./cli/dispatch.ts')
-process.exitCode = await runCommand(process.argv.slice(2), process)
+// No `await` at the top: the bundle is CommonJS.
+void runCommand(process.argv.slice(2), process).then(code => {
+  process.exitCode = code
+})

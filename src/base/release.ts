@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs'
+import manifest from '../../package.json' with { type: 'json' }
 
-/** This program's version, from package.json, which lies above both src/ and dist/. */
-export const release: string = (
-  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
-).version
+/** This program's version, from package.json; the bundle has it inside. */
+export const release: string = manifest.version
 
 /** The first Node release with the security fixes of October 2026 that concern a proxy. */
 const patchedNode = '26.12.1'

@@ -27,7 +27,7 @@ export function readSourceFiles(): SourceFile[] {
         path,
         text,
         imports: specifiers
-          .filter(specifier => specifier.startsWith('.'))
+          .filter(specifier => specifier.startsWith('.') && specifier.endsWith('.ts'))
           .map(specifier => normalize(join(dirname(path), specifier))),
         packages: specifiers.filter(specifier => !specifier.startsWith('.')).map(packageName),
       }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Log } from '../../base/log.ts'
 import type { Result } from '../../base/result.ts'
@@ -49,7 +50,9 @@ export interface DemoSystemOptions {
   readonly signal: AbortSignal
 }
 
-const configFolder = join(import.meta.dirname, '../../../config/demo')
+/** The same files, seen from this file and from the bundle. */
+const configFolders = ['../../../config/demo', '../config/demo'].map(path => join(import.meta.dirname, path))
+const configFolder = configFolders.find(existsSync) ?? ''
 
 /** Starts everything, or nothing. */
 export async function startDemoSystem(options: DemoSystemOptions): Promise<DemoSystem> {

@@ -1,0 +1,35 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { rolldown } from 'rolldown'
+import { describeLicenses } from './third-party-licenses.ts'
+
+const root = resolve(import.meta.dirname, '..')
+
+/** Packages that only a clone of the repository has; `hopgate demo` says so where they are missing. */
+const developmentOnly = ['oidc-provider']
+
+/**
+ * Writes what `hopgate` runs, with its libraries, into an emptied folder: a small entry, a file for each command and
+ * each library that is loaded late, and the licences of what is inside. docs/adr/0007-one-bundle.md says why.
+ */
+export async function writeBundle(folder: string): Promise<void> {
+  await using bundle = await rolldown({
+    input: join(root, 'src/main.ts'),
+    cwd: root,
+    platform: 'node',
+    external: developmentOnly,
+    checks: { unresolvedImport: true },
+  })
+  rmSync(folder, { recursive: true, force: true })
+  const { output } = await bundle.write({
+    dir: folder,
+    // An ES module that imports node:http has Node load its whole fetch first; `require` does not.
+    format: 'cjs',
+    chunkFileNames: '[name].js',
+    sourcemap: true,
+  })
+  const modules = output.flatMap(file => (file.type === 'chunk' ? file.moduleIds : []))
+  writeFileSync(join(folder, 'THIRD-PARTY-LICENSES'), describeLicenses(modules))
+  // The package around it says `module`.
+  writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }\n')
+}
