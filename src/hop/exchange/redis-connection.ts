@@ -1,4 +1,4 @@
-import { Redis, type RedisOptions } from 'ioredis'
+import type { Redis, RedisOptions } from 'ioredis'
 import { channels } from '../../base/channels.ts'
 import type { Log } from '../../base/log.ts'
 import { redisOptions } from '../../base/redis-options.ts'
@@ -40,7 +40,7 @@ const readOnlyReconnectMs = 30_000
  * probe in the background was answered. Connects in the background; the start never waits for it.
  */
 export class RedisConnection {
-  readonly #redis: Redis
+  #redis: Redis | undefined
   readonly #log: Log
   readonly #probeKey: string
   #state: 'unknown' | 'up' | 'down' = 'unknown'
@@ -55,16 +55,25 @@ export class RedisConnection {
   constructor(options: RedisConnectionOptions) {
     this.#log = options.log
     this.#probeKey = options.probeKey
-    this.#redis = new Redis(clientOptions(options))
-    this.#redis.on('error', (error: unknown) => {
+    const settings = clientOptions(options)
+    setImmediate(() => void this.#open(settings))
+  }
+
+  /** The library takes as long to load as half of the start: only with a Redis, and when the sidecar listens. */
+  async #open(settings: ClientOptions): Promise<void> {
+    const { Redis } = await import('ioredis')
+    if (this.#closed) return
+    const redis = new Redis(settings)
+    this.#redis = redis
+    redis.on('error', (error: unknown) => {
       this.#lastError = failureOf(error)
     })
-    this.#redis.on('ready', () => {
+    redis.on('ready', () => {
       // When a probe is due soon anyway it decides; a server that accepts and says nothing is not asked in a loop.
       if (this.#probeTimer === undefined) this.#probe()
     })
-    this.#redis.on('close', () => this.#goDown(this.#lastError))
-    this.#redis.connect().catch(() => {})
+    redis.on('close', () => this.#goDown(this.#lastError))
+    redis.connect().catch(() => {})
   }
 
   get isUp(): boolean {
@@ -73,16 +82,17 @@ export class RedisConnection {
 
   /** Runs one command. Undefined, at once, while the connection is down; never throws. */
   attempt<T>(command: (redis: Redis) => Promise<T>): Promise<Result<T, RedisFailure>> | undefined {
-    return this.#state === 'up' ? this.#run(command) : undefined
+    const redis = this.#redis
+    return this.#state === 'up' && redis !== undefined ? this.#run(redis, command) : undefined
   }
 
-  async #run<T>(command: (redis: Redis) => Promise<T>): Promise<Result<T, RedisFailure>> {
+  async #run<T>(redis: Redis, command: (redis: Redis) => Promise<T>): Promise<Result<T, RedisFailure>> {
     try {
-      return ok(await command(this.#redis))
+      return ok(await command(redis))
     } catch (error) {
       const failure = failureOf(error)
       if (!isReply(error) || outOfService.has(failure)) this.#goDown(failure)
-      else if (failure === 'READONLY') this.#lookForPrimary()
+      else if (failure === 'READONLY') this.#lookForPrimary(redis)
       return fail(failure)
     }
   }
@@ -91,7 +101,7 @@ export class RedisConnection {
   close(): void {
     this.#closed = true
     clearTimeout(this.#probeTimer)
-    this.#redis.disconnect()
+    this.#redis?.disconnect()
   }
 
   #goUp(): void {
@@ -123,20 +133,21 @@ export class RedisConnection {
 
   /** Asks for one key. The socket's own loss and return is the client library's business; `ready` leads here again. */
   #probe(): void {
-    if (this.#probing || this.#closed || this.#redis.status !== 'ready') return
+    const redis = this.#redis
+    if (this.#probing || this.#closed || redis?.status !== 'ready') return
     this.#probing = true
-    void this.#ask().then(answer => {
+    void this.#ask(redis).then(answer => {
       this.#probing = false
       if (answer === 'served') return this.#goUp()
       this.#goDown(this.#lastError)
       // A socket that swallows commands is not worth waiting for; a new one may reach a living server.
-      if (answer === 'silent' && this.#redis.status === 'ready') this.#redis.disconnect(true)
+      if (answer === 'silent' && redis.status === 'ready') redis.disconnect(true)
     })
   }
 
-  async #ask(): Promise<'served' | 'refused' | 'silent'> {
+  async #ask(redis: Redis): Promise<'served' | 'refused' | 'silent'> {
     try {
-      await this.#redis.exists(this.#probeKey)
+      await redis.exists(this.#probeKey)
       return 'served'
     } catch (error) {
       this.#lastError = failureOf(error)
@@ -146,16 +157,18 @@ export class RedisConnection {
   }
 
   /** After a failover the same name may lead to another server; asks once in a while, because reads still work here. */
-  #lookForPrimary(): void {
+  #lookForPrimary(redis: Redis): void {
     const nowMs = performance.now()
     if (nowMs < this.#mayReconnectAtMs) return
     this.#mayReconnectAtMs = nowMs + readOnlyReconnectMs
     this.#lastError = 'READONLY'
-    this.#redis.disconnect(true)
+    redis.disconnect(true)
   }
 }
 
-function clientOptions(options: RedisConnectionOptions): RedisOptions & { replyMapping: 'legacy' } {
+type ClientOptions = RedisOptions & { readonly replyMapping: 'legacy' }
+
+function clientOptions(options: RedisConnectionOptions): ClientOptions {
   return {
     ...redisOptions(options.url, options.ca),
     lazyConnect: true,
