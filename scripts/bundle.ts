@@ -1,12 +1,22 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { rolldown } from 'rolldown'
+import { loadLate } from './late-modules.ts'
 import { describeLicenses } from './third-party-licenses.ts'
 
 const root = resolve(import.meta.dirname, '..')
 
 /** Packages that only a clone of the repository has; `hopgate demo` says so where they are missing. */
 const developmentOnly = ['oidc-provider']
+
+/**
+ * Libraries that most sidecars never call, or only after they listen. Each is a file of its own, loaded when called.
+ * `debug` is what two of them share.
+ */
+const lateLibraries = ['debug', '@marcbachmann/cel-js', 'http-proxy-3', 'ioredis', 'undici']
+
+/** Parts of Node that take it milliseconds each to load, of which most sidecars use few. */
+const lateBuiltins = ['node:child_process', 'node:http2', 'node:https', 'node:tls']
 
 /**
  * Writes what `hopgate` runs, with its libraries, into an emptied folder: a small entry, a file for each command and
@@ -18,7 +28,7 @@ export async function writeBundle(folder: string): Promise<void> {
     cwd: root,
     platform: 'node',
     external: developmentOnly,
-    checks: { unresolvedImport: true },
+    plugins: [loadLate([...lateLibraries.map(name => `./${fileOf(name)}`), ...lateBuiltins])],
   })
   rmSync(folder, { recursive: true, force: true })
   const { output } = await bundle.write({
@@ -26,10 +36,20 @@ export async function writeBundle(folder: string): Promise<void> {
     // An ES module that imports node:http has Node load its whole fetch first; `require` does not.
     format: 'cjs',
     chunkFileNames: '[name].js',
+    codeSplitting: {
+      groups: lateLibraries.map(name => ({
+        name: fileOf(name).replace(/\.js$/, ''),
+        test: new RegExp(`/node_modules/${RegExp.escape(name)}/`),
+      })),
+    },
     sourcemap: true,
   })
   const modules = output.flatMap(file => (file.type === 'chunk' ? file.moduleIds : []))
   writeFileSync(join(folder, 'THIRD-PARTY-LICENSES'), describeLicenses(modules))
   // The package around it says `module`.
   writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }\n')
+}
+
+function fileOf(library: string): string {
+  return `${library.replace(/^@.*\//, '')}.js`
 }
