@@ -15,7 +15,7 @@ import type { OpenTunnels } from './open-tunnels.ts'
 import { outgoingHeaders } from './outgoing-headers.ts'
 import { RequestBody } from './request-body.ts'
 import { ResponseRelay } from './response-relay.ts'
-import { createUpgrader } from './upgrade.ts'
+import { createUpgrader, type Upgrader } from './upgrade.ts'
 import type { UpstreamClient } from './upstream-client.ts'
 
 /** What the request goes on with. */
@@ -78,17 +78,20 @@ export function createForward(options: ForwardOptions): Forward {
   const { clock } = options
   const monotonicMs = (): number => clock.monotonicMs()
   const client = createClient(options)
-  const upgrader = createUpgrader({
-    upstream: options.upstream,
-    // HTTP/2 has no upgrade that servers commonly take; a WebSocket goes over HTTP/1.1 to the same address.
-    connect: createConnect(options.upstream, 'http/1.1', options.trust),
-    tunnels: options.tunnels,
-    connectTimeoutMs: options.connectTimeoutMs,
-    headersTimeoutMs: options.headersTimeoutMs,
-    idleMs: options.websocketIdleMs,
-    monotonicMs,
-    bodyTimeoutMs: options.bodyTimeoutMs,
-  })
+  /** Made for the first upgrade: most services have none, and its library need not be a part of the start. */
+  let upgrader: Upgrader | undefined
+  const openUpgrader = (): Upgrader =>
+    createUpgrader({
+      upstream: options.upstream,
+      // HTTP/2 has no upgrade that servers commonly take; a WebSocket goes over HTTP/1.1 to the same address.
+      connect: createConnect(options.upstream, 'http/1.1', options.trust),
+      tunnels: options.tunnels,
+      connectTimeoutMs: options.connectTimeoutMs,
+      headersTimeoutMs: options.headersTimeoutMs,
+      idleMs: options.websocketIdleMs,
+      monotonicMs,
+      bodyTimeoutMs: options.bodyTimeoutMs,
+    })
 
   const relayOf = (
     { response }: Caller,
@@ -126,6 +129,7 @@ export function createForward(options: ForwardOptions): Forward {
       const fields = outgoingHeaders(admitted, passport?.issued)
       const { response, tunnel } = caller
       if (tunnel !== undefined) {
+        upgrader ??= openUpgrader()
         return upgrader.forward({
           admitted,
           tunnel,

@@ -1,7 +1,7 @@
 import type { Channel } from 'node:diagnostics_channel'
-import type { Counter } from 'prom-client'
 import { channels } from '../../base/channels.ts'
 import type { MetricsRegistry } from './metrics-registry.ts'
+import type { Counter } from './metrics-samples.ts'
 
 /** Values that are not in a closed list, such as issuers, are counted together as `other` beyond this many. */
 const maxValues = 100
@@ -28,7 +28,7 @@ export function countBackground(registry: MetricsRegistry): () => void {
 
   const breaker = registry.gauge('hopgate_breaker_state')
   const showBreaker = (current: string): void => {
-    for (const state of breakerStates) breaker.set({ state }, state === current ? 1 : 0)
+    for (const state of breakerStates) breaker.set(state === current ? 1 : 0, { state })
   }
   showBreaker('closed')
   on<{ state: string }>(channels.breaker, message => showBreaker(message.state))
@@ -46,7 +46,7 @@ export function countBackground(registry: MetricsRegistry): () => void {
   )
 
   const redisUp = registry.gauge('hopgate_redis_up')
-  redisUp.remove() // prom-client would show 0, and no Redis is not a Redis that is down
+  redisUp.remove() // no Redis is not a Redis that is down
   on<{ state: string }>(channels.redis, message => redisUp.set(message.state === 'up' ? 1 : 0))
 
   const cacheRejected = registry.counter('hopgate_cache_rejected_total')
@@ -56,7 +56,7 @@ export function countBackground(registry: MetricsRegistry): () => void {
   )
 
   const auditLost = registry.counter('hopgate_audit_lost_total')
-  on<{ lost: number }>(channels.auditLost, message => auditLost.inc(message.lost))
+  on<{ lost: number }>(channels.auditLost, message => auditLost.inc({}, message.lost))
 
   const workerExits = registry.counter('hopgate_worker_exits_total')
   on(channels.workerExit, () => workerExits.inc())
@@ -65,12 +65,12 @@ export function countBackground(registry: MetricsRegistry): () => void {
   const lastReload = registry.gauge('hopgate_config_last_reload_successful')
   const appliedAt = registry.gauge('hopgate_config_applied_timestamp_seconds')
   lastReload.set(1)
-  appliedAt.setToCurrentTime()
+  appliedAt.set(Date.now() / 1000)
   on<{ outcome: string }>(channels.reload, message => {
     const isApplied = message.outcome === 'applied'
     reloads.inc({ outcome: isApplied ? 'applied' : 'rejected' })
     lastReload.set(isApplied ? 1 : 0)
-    if (isApplied) appliedAt.setToCurrentTime()
+    if (isApplied) appliedAt.set(Date.now() / 1000)
   })
   showZero(reloads, 'outcome', ['applied', 'rejected'])
 

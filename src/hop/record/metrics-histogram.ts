@@ -1,3 +1,4 @@
+import { formatLabels } from './metrics-labels.ts'
 import { type LabelsOf, metricTable, type NameOf } from './metrics-table.ts'
 
 type HistogramName = NameOf<'histogram'>
@@ -39,8 +40,8 @@ export class HistogramCell {
 }
 
 /**
- * A histogram whose cells are found once and then counted in directly. prom-client's costs half a microsecond for
- * each observation, since it puts the labels together anew, and a hop makes up to eight.
+ * A histogram whose cells are found once and then counted in directly: a hop makes up to eight observations, and to put
+ * the labels together anew would cost each of them half a microsecond.
  */
 export class Histogram<N extends HistogramName> {
   readonly #name: N
@@ -52,9 +53,7 @@ export class Histogram<N extends HistogramName> {
 
   /** The cell for these label values, the same for the same values. */
   cell(labels: LabelsOf<N>): HistogramCell {
-    const names: readonly string[] = metricTable[this.#name].labels
-    const values: Readonly<Record<string, string>> = labels
-    const key = names.map(name => `${name}="${escapeLabel(values[name] ?? '')}"`).join(',')
+    const key = formatLabels(metricTable[this.#name].labels, labels)
     let cell = this.#cells.get(key)
     if (cell === undefined) {
       cell = new HistogramCell(metricTable[this.#name].buckets)
@@ -69,10 +68,4 @@ export class Histogram<N extends HistogramName> {
     for (const [labels, cell] of this.#cells) text += cell.format(this.#name, labels)
     return text
   }
-}
-
-const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '"': '\\"', '\n': '\\n' }
-
-function escapeLabel(value: string): string {
-  return value.replace(/[\\"\n]/g, character => escapes[character] ?? '')
 }

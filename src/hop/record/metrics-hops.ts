@@ -1,9 +1,9 @@
-import type { Counter } from 'prom-client'
 import type { AuditEvent, StageName } from '../../model/audit-event.ts'
 import type { TokenSource } from '../../model/issued-token.ts'
 import type { RefusalCode } from '../../model/refusal.ts'
 import type { Histogram, HistogramCell } from './metrics-histogram.ts'
 import type { MetricsRegistry } from './metrics-registry.ts'
+import type { Counter } from './metrics-samples.ts'
 
 type Outcome = AuditEvent['outcome']
 

@@ -15,16 +15,15 @@ const gcKinds: ReadonlyMap<number, string> = new Map([
 ])
 
 /**
- * Measures this process under the names that Prometheus client libraries share. prom-client's own collection samples
- * the event loop with a timer, which wakes an idle sidecar a hundred times a second, and cannot be stopped.
+ * Measures this process under the names that Prometheus client libraries share. The event loop's delay is taken
+ * once in each of its rounds, not by a timer, which would wake an idle sidecar a hundred times a second.
  *
  * @returns stops measuring
  */
 export function measureProcess(registry: MetricsRegistry): () => void {
   registry.counter('process_cpu_seconds_total', counter => {
     const { user, system } = process.cpuUsage()
-    counter.reset()
-    counter.inc((user + system) / 1e6)
+    counter.setTotal((user + system) / 1e6)
   })
   registry.gauge('process_resident_memory_bytes', gauge => gauge.set(process.memoryUsage.rss()))
   registry.gauge('process_start_time_seconds').set(performance.timeOrigin / 1000)
@@ -74,8 +73,7 @@ function measureEventLoop(registry: MetricsRegistry): () => void {
   // The first sample would hold the wait for the first event; this ends the first iteration now.
   setImmediate(() => delay.reset())
   registry.counter('nodejs_eventloop_active_seconds_total', counter => {
-    counter.reset()
-    counter.inc(performance.eventLoopUtilization().active / 1000)
+    counter.setTotal(performance.eventLoopUtilization().active / 1000)
   })
   // Made first, and so asked first at a scrape: it also sets the other two.
   registry.gauge('nodejs_eventloop_lag_p50_seconds', p50 => {

@@ -36,7 +36,7 @@ export function createMetricsSink(options: MetricsOptions): MetricsSink {
   registry.gauge('hopgate_hops_in_flight', gauge => gauge.set(options.hopsInFlight()))
   registry.gauge('hopgate_audit_accepting', gauge => gauge.set(options.isAuditAccepting() ? 1 : 0))
   registry.gauge('hopgate_workers', gauge => gauge.set(workers()))
-  registry.gauge('hopgate_build_info').set({ version: options.version, node: process.versions.node }, 1)
+  registry.gauge('hopgate_build_info').set(1, { version: options.version, node: process.versions.node })
   const stopBackground = countBackground(registry)
   const stopProcess = measureProcess(registry)
   return {
