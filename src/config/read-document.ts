@@ -44,14 +44,15 @@ export function readDocument<S extends z.ZodObject>(
   if (!source.isReadable) return fail(source.problems)
   const report = new Report(source)
   const files = createFileReader(options.file, options.readText)
-  const parsed = schema.safeParse(source.value)
+  // To compile the schema for its one use would take longer than to walk it.
+  const parsed = schema.safeParse(source.value, { jitless: true })
   if (!parsed.success) reportIssues(parsed.error.issues, source.value, describe(schema), report)
   const input = parsed.success ? parsed.data : undefined
   return {
     ok: true,
     value: {
       input,
-      parts: salvage(schema, source.value),
+      parts: parsed.success ? (parsed.data as Salvaged<z.output<S>>) : salvage(schema, source.value),
       files,
       report,
       secretAt: openSecrets(source, secrets, files, report),

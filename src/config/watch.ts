@@ -17,9 +17,15 @@ export interface WatchOptions extends WatchTimes {
  */
 export function watchConfig(file: string, onChange: () => void, options: WatchOptions = {}): ConfigWatcher {
   const { env = process.env, ...times } = options
+  let known: { readonly text: string; readonly files: readonly string[] } | undefined
   const files = (): readonly string[] => {
     const text = readTextFile(file)
-    return [file, ...(text.ok ? referencedFiles(text.value, file, env) : [])]
+    if (!text.ok) return [file]
+    // Once a second it is the same text, and YAML takes its time.
+    if (known?.text !== text.value) {
+      known = { text: text.value, files: referencedFiles(text.value, file, env) }
+    }
+    return [file, ...known.files]
   }
   return watchContent({ files, folders: [dirname(resolve(file))] }, onChange, times)
 }
