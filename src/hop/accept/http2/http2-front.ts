@@ -29,7 +29,8 @@ const fieldsOver = 32
 
 /** A front for HTTP/2 connections, with the limits of the data port. */
 export function createHttp2Front(limits: FrontLimits, front: Front): Http2Front {
-  const server = createNodeServer(limits)
+  /** Made for the first connection: many sidecars have none, and loading HTTP/2 takes a part of the start. */
+  let server: Http2Server | undefined
   const connections = new Set<Http2Connection>()
   const shortestMs = Math.min(limits.bodyIdleMs, limits.keepAliveMs, limits.headersMs)
   const everyMs = Math.max(sweepMs.shortest, Math.min(sweepMs.longest, shortestMs / 4))
@@ -67,6 +68,7 @@ export function createHttp2Front(limits: FrontLimits, front: Front): Http2Front 
       if (socket.destroyed) return
       // Asked once while it is connected, it is remembered for the record.
       void socket.remoteAddress
+      server ??= createNodeServer(limits)
       server.once('session', (session: ServerHttp2Session) => {
         session.setLocalWindowSize(window.connectionBytes)
         const connection = new Http2Connection(session, socket, limits, owner)

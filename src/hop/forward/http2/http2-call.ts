@@ -8,8 +8,6 @@ import { KeptBody } from './kept-body.ts'
 import { requestFields } from './request-fields.ts'
 import { responseFields } from './response-fields.ts'
 
-const { NGHTTP2_CANCEL } = constants
-
 /** Interim responses before the final one; more is an attack. */
 const maxInterim = 32
 const noTrailers: readonly string[] = []
@@ -277,7 +275,7 @@ export class Http2Call implements UpstreamCall, BodySink {
    * end the process with an assertion of Node's; a signal does neither.
    */
   #cancel(): void {
-    if (this.#canceller === undefined) this.#stream?.close(NGHTTP2_CANCEL)
+    if (this.#canceller === undefined) this.#stream?.close(constants.NGHTTP2_CANCEL)
     else this.#canceller.abort()
   }
 

@@ -6,8 +6,6 @@ import type { Connect } from '../connect.ts'
 import { SessionHealth } from './session-health.ts'
 import { errorName, sessionFailure, streamFailure } from './stream-failure.ts'
 
-const { NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = constants
-
 /** Longest header section of a response, in bytes as RFC 9113 §6.5.2 counts them. */
 const maxHeaderListBytes = 64 * 1_024
 /** Longest header section of a request: more than any limit on what arrives lets through. */
@@ -149,7 +147,7 @@ export class Http2Session {
   /** Whether a stream was never sent, or upstream has said that it did not process it (RFC 9113 §8.7). */
   isUnprocessed({ id, rstCode }: ClientHttp2Stream): boolean {
     // When the whole connection goes, Node gives every stream the code of the connection.
-    if (rstCode === NGHTTP2_REFUSED_STREAM && !this.isLost) return true
+    if (rstCode === constants.NGHTTP2_REFUSED_STREAM && !this.isLost) return true
     return id === undefined || id > this.#lastStreamId
   }
 
@@ -235,7 +233,7 @@ export class Http2Session {
     this.#lastStreamId = Math.min(this.#lastStreamId, lastStreamId)
     if (this.#state === 'opening') {
       this.#end(refusal('upstream.unreachable', `a GOAWAY with ${errorName(code)}`))
-    } else if (code !== NGHTTP2_NO_ERROR) {
+    } else if (code !== constants.NGHTTP2_NO_ERROR) {
       this.#reason ??= refusal('upstream.unreachable', `a GOAWAY with ${errorName(code)}`)
       this.#state = 'closed'
     } else if (this.#state === 'open') {

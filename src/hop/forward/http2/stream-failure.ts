@@ -1,21 +1,12 @@
-import { constants } from 'node:http2'
 import { type Refusal, refusal } from '../../../model/refusal.ts'
 import { upstreamFailure } from '../upstream-failure.ts'
 
-const {
-  NGHTTP2_COMPRESSION_ERROR,
-  NGHTTP2_ENHANCE_YOUR_CALM,
-  NGHTTP2_FLOW_CONTROL_ERROR,
-  NGHTTP2_FRAME_SIZE_ERROR,
-  NGHTTP2_PROTOCOL_ERROR,
-} = constants
-
 /** Codes with which the end that reads a message says that it is malformed (RFC 9113 §7, §8.1.1). */
-const malformed: ReadonlySet<number> = new Set([
-  NGHTTP2_PROTOCOL_ERROR,
-  NGHTTP2_FLOW_CONTROL_ERROR,
-  NGHTTP2_FRAME_SIZE_ERROR,
-  NGHTTP2_COMPRESSION_ERROR,
+const malformed: ReadonlySet<string> = new Set([
+  'PROTOCOL_ERROR',
+  'FLOW_CONTROL_ERROR',
+  'FRAME_SIZE_ERROR',
+  'COMPRESSION_ERROR',
 ])
 
 /**
@@ -24,11 +15,12 @@ const malformed: ReadonlySet<number> = new Set([
  * @param code of the RST_STREAM, whoever sent it
  */
 export function streamFailure(code: number): Refusal {
+  const name = errorName(code)
   // Node's HTTP/2 says this itself, and to a header section that is longer than was agreed.
-  if (code === NGHTTP2_ENHANCE_YOUR_CALM)
+  if (name === 'ENHANCE_YOUR_CALM')
     return refusal('upstream.malformed', 'a header section that is too large, or no wish for more requests')
-  if (malformed.has(code)) return refusal('upstream.malformed', `a stream reset with ${errorName(code)}`)
-  return refusal('upstream.unreachable', `a stream reset with ${errorName(code)}`)
+  if (malformed.has(name)) return refusal('upstream.malformed', `a stream reset with ${name}`)
+  return refusal('upstream.unreachable', `a stream reset with ${name}`)
 }
 
 /** Tells what the end of a connection means for the calls on it. Keeps names of errors, never a text. */
