@@ -26,6 +26,8 @@ export interface Options {
 /** For people who ask what there is. */
 export const usage = `npm run bench -- [MEASUREMENT] [options]
 
+MEASUREMENT is one of: requests (the usual one), latency, memory, ready, flatness, workers, all, profile.
+
   --only NAME,NAME   these contestants only
   --rounds N         how often each is measured, in changing order (3)
   --seconds N        of load that is measured (4)

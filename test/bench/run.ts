@@ -62,6 +62,10 @@ const busyLoad = 0.5
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 
+if (process.argv.includes('--help')) {
+  process.stdout.write(usage)
+  process.exit()
+}
 try {
   const options = readOptions(process.argv.slice(2))
   const measure = measurements[options.measurement]

@@ -35,8 +35,11 @@ function routesRow(count: number): Contestant {
   })
 }
 
-/** Room for every token that a measurement uses. */
-export const largeCache = { max_entries: 200_000, max_bytes: '1GiB' }
+/** Room for every token that a measurement uses, and a life that outlasts the time it takes to issue them. */
+export const roomForTokens = {
+  cache: { max_entries: 200_000, max_bytes: '1GiB' },
+  sts: { max_ttl: '4h' },
+}
 
 /** So many callers' tokens, each of which comes in turn. */
 function tokensRow(count: number): Contestant {
@@ -47,7 +50,7 @@ function tokensRow(count: number): Contestant {
     source: 'memory',
     tokens: count,
     targets: within('tokens-1', count === 1),
-    sections: () => ({ cache: largeCache }),
+    sections: () => roomForTokens,
     request: async (site, port) => ({
       url: `http://127.0.0.1:${port}`,
       lines: await site.tokens.of(site.quickLogin, count),

@@ -1,5 +1,5 @@
 import { findFreePort } from '../../../src/assemble/demo/ports.ts'
-import { largeCache } from '../contestants/flatness.ts'
+import { roomForTokens } from '../contestants/flatness.ts'
 import { sidecarRow } from '../contestants/sidecar-row.ts'
 import { contestantsCalled } from '../contestants.ts'
 import { fillMemory } from '../fill-memory.ts'
@@ -86,7 +86,7 @@ const oneToken = sidecarRow({
   name: 'memory',
   title: 'hopgate, room for many tokens',
   source: 'memory',
-  sections: () => ({ cache: largeCache }),
+  sections: () => roomForTokens,
 })
 
 /** Reads what a process holds after its garbage was collected. */
