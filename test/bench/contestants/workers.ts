@@ -10,6 +10,7 @@ export const workers: readonly Contestant[] = [1, 2].map(count =>
     name: `workers-${count}`,
     title: `hopgate, hot, workers: ${count}`,
     measurement: 'workers',
+    source: 'memory',
     targets: count === 1 ? [] : [{ of: 'workers-1' }],
     sections: () => ({ workers: count }),
   }),
