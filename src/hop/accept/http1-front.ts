@@ -1,9 +1,13 @@
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { HeaderFlaw } from '../../base/http-caller.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
 import type { CallerConnections } from './caller-connections.ts'
 import type { Front } from './front.ts'
+
+/** Node's parser also reads a request line that says HTTP/0.9 or HTTP/2.0, and then frames the message by guessing. */
+const unknownVersion: HeaderFlaw = { kind: 'malformed', detail: 'a version other than HTTP/1.0 and HTTP/1.1' }
 
 /**
  * Hands the requests of a server on. Node's parser refuses most ambiguous framing by itself (two lengths, folded fields,
@@ -16,6 +20,7 @@ export function serveHttp1(server: Server, front: Front, connections: CallerConn
     const { socket } = received
     if (connections.answering(socket, response) !== undefined) closeWithSocket(response, socket)
     if (connections.isDraining) response.shouldKeepAlive = false
+    if (received.httpVersionMajor !== 1) Object.assign(received, { flaw: unknownVersion })
     front.onRequest({ received, response })
   }
   const onDetached = (received: IncomingMessage, duplex: Duplex, head?: Buffer): void => {
