@@ -104,6 +104,8 @@ export function readAnswer(socket: Socket, options: RawOptions = {}): Promise<Ra
       )
       if (complete.length === 0) return
       if (options.responses !== undefined && complete.length >= options.responses) finish(false)
+      // Whoever says so is waited for: the end of the connection may come a little after the answer.
+      else if (complete.at(-1)?.header('connection') === 'close') return
       else quiet = setTimeout(() => finish(false), options.quietMs ?? 100)
     })
     socket.once('close', () => finish(true))
