@@ -9,7 +9,8 @@ import {
 } from '../support/attacked-hop.ts'
 import { startCanary } from '../support/canary.ts'
 import { createFakeClock, type FakeClock } from '../support/fake-clock.ts'
-import { openRaw, parseResponses, type RawResponse } from '../support/raw-client.ts'
+import { openCaller } from '../support/keep-alive-caller.ts'
+import { createRandom } from '../support/random.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import type { HopOptions } from '../support/start-hop.ts'
 import { createTestIssuer, type TestIssuer } from '../support/tokens.ts'
@@ -179,7 +180,7 @@ describe('D03: everybody at once, and half of it breaks', () => {
     const deadline = performance.now() + longestMs
     const counts = { sent: 0, aborted: 0, answered: 0, unavailable: 0 }
     const work = async (): Promise<void> => {
-      let caller = await createCaller(hop.port)
+      let caller = await openCaller(hop.port)
       while (counts.sent < requests && performance.now() < deadline) {
         const index = random(tokens.length)
         const user = `u${index % users}`
@@ -189,7 +190,7 @@ describe('D03: everybody at once, and half of it breaks', () => {
           counts.aborted += 1
           caller.abort(bytes.subarray(0, 1 + random(bytes.length)))
           await sleep(random(10))
-          caller = await createCaller(hop.port)
+          caller = await openCaller(hop.port)
           continue
         }
         const answer = await caller.send(bytes)
@@ -425,15 +426,6 @@ describe('D09 and D10: many askers, and a no', () => {
   }
 })
 
-/** A generator that gives the same numbers each time: `random(n)` is a whole number from 0 to n − 1. */
-function createRandom(seed: number): (below: number) => number {
-  let state = seed
-  return below => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.floor((state / 2 ** 32) * below)
-  }
-}
-
 function userOf(path: string): string {
   return path.split('/')[2] ?? ''
 }
@@ -450,32 +442,6 @@ function arrivals(raw: string): { user: string; token: string }[] {
     user,
     token: /^authorization: Bearer (\S+)/im.exec(fields)?.[1] ?? '',
   }))
-}
-
-/** One keep-alive connection of a caller who may lose patience. */
-async function createCaller(port: number) {
-  const socket = await openRaw(port)
-  return {
-    /** Sends these bytes and breaks the connection off. */
-    abort(bytes: Buffer = Buffer.alloc(0)): void {
-      socket.write(bytes, () => socket.destroy())
-    },
-    send(bytes: Buffer): Promise<RawResponse> {
-      return new Promise((resolve, reject) => {
-        let received = Buffer.alloc(0)
-        const onData = (chunk: Buffer): void => {
-          received = Buffer.concat([received, chunk])
-          const [answer] = parseResponses(received, false)
-          if (answer?.complete !== true) return
-          socket.off('data', onData).off('close', onClose)
-          resolve(answer)
-        }
-        const onClose = (): void => reject(new Error('closed without an answer'))
-        socket.on('data', onData).once('close', onClose)
-        socket.write(bytes)
-      })
-    },
-  }
 }
 
 /** Pauses Redis, kills its clients and freezes it, in turn, until told to stop. */
