@@ -1,10 +1,13 @@
 import type { Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { readClaims } from '../support/attacked-hop.ts'
 import { type FramedHop, startFramedHop, statuses, usual } from '../support/framed-hop.ts'
 import { createHostileUpstream, type HostileUpstream, ok, poison } from '../support/hostile-upstream.ts'
+import { openCaller } from '../support/keep-alive-caller.ts'
+import { createRandom } from '../support/random.ts'
 import { sendRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { response } from '../support/upstream.ts'
+import { type Answer, type RecordedRequest, response } from '../support/upstream.ts'
 
 /**
  * A connection to the upstream is kept for the next user, and so is whatever is left on it. An upstream that says more
@@ -147,3 +150,160 @@ describe('E15, E16 and pattern E16: a body where there is none', () => {
     await hop.expectServed()
   })
 })
+
+describe('D03 and D05: everybody at once, and every kind of answer', () => {
+  const [users, workers, requests] = [50, 24, 1_500]
+
+  it('D03 D05 gives every caller the answer to their own request, whatever becomes of the others', async () => {
+    const random = createRandom(20_261_123)
+    hop.upstream.answerWith(answerOddly)
+    const tokens = await Promise.all(
+      Array.from({ length: users }, (_, user) => hop.issuer.sign({ scope: 'orders:read', sub: `u${user}` })),
+    )
+    const counts = { sent: 0, aborted: 0, whole: 0, failed: 0 }
+    const events = hop.lines.length
+    hop.upstream.clear()
+
+    const work = async (): Promise<void> => {
+      let caller = await openCaller(hop.port)
+      while (counts.sent < requests) {
+        const user = random(users)
+        const kind = kinds[random(kinds.length)] as Kind
+        const path = `/orders/u${user}/${kind}/${counts.sent++}`
+        const bytes = requestFor(kind, path, tokens[user] ?? '')
+        if (caller.isClosed()) caller = await openCaller(hop.port)
+        if (random(4) === 0) {
+          counts.aborted += 1
+          caller.abort(bytes.subarray(0, 1 + random(bytes.length)))
+          caller = await openCaller(hop.port)
+          continue
+        }
+        const answer = await caller.send(bytes, kind === 'head').catch(() => undefined)
+        expect(answer?.raw.includes('poison') ?? false).toBe(false)
+        if (answer === undefined || answer.status === 502 || !answer.complete) {
+          expect(mayFail.has(kind), `${kind} failed`).toBe(true)
+          counts.failed += 1
+          continue
+        }
+        expect(answer.header('x-path')).toBe(path)
+        if (answer.body.length > 0) expect(answer.text).toBe(path)
+        if (kind === 'redirect') expect(answer.header('set-cookie')).toBe(`at=${path}`)
+        else expect(answer.header('set-cookie')).toBeUndefined()
+        counts.whole += 1
+      }
+      caller.abort()
+    }
+    await Promise.all(Array.from({ length: workers }, work))
+
+    for (const { target, headerAll } of hop.upstream.requests) {
+      const [bearer = ''] = headerAll('authorization')
+      expect(readClaims(bearer)['sub']).toBe(target.split('/')[2])
+    }
+    hop.upstream.answerWith(usual)
+    await hop.expectServed()
+    for (const line of hop.lines.slice(events, -1)) {
+      const { path, inbound } = JSON.parse(line).data
+      if (inbound !== undefined) expect(inbound.sub).toBe(path.split('/')[2])
+    }
+    // What would make all this say nothing.
+    expect(hop.upstream.requests.length).toBeGreaterThan(requests / 2)
+    expect(counts.aborted).toBeGreaterThan(requests / 5)
+    expect(counts.whole).toBeGreaterThan(requests / 3)
+    expect(counts.failed).toBeGreaterThan(requests / 20)
+    expect(new Set(hop.upstream.requests.map(({ connection }) => connection)).size).toBeGreaterThan(workers)
+  })
+})
+
+const kinds = [
+  'length',
+  'chunks',
+  'until-close',
+  'head',
+  'post-length',
+  'post-chunks',
+  'no-content',
+  'not-modified',
+  'redirect',
+  'hints',
+  'slow',
+  'extra',
+  'truncated',
+  'reset',
+  'malformed',
+  'silent-end',
+] as const
+type Kind = (typeof kinds)[number]
+
+/** What need not be answered with what the upstream said. */
+const mayFail: ReadonlySet<Kind> = new Set(['extra', 'truncated', 'reset', 'malformed', 'silent-end'])
+
+function requestFor(kind: Kind, path: string, token: string): Buffer {
+  const method = kind === 'head' ? 'HEAD' : kind.startsWith('post') ? 'POST' : 'GET'
+  const head = `${method} ${path} HTTP/1.1\r\nHost: orders.test\r\nAuthorization: Bearer ${token}\r\n`
+  const body = path.repeat(20)
+  if (kind === 'post-length') return Buffer.from(`${head}Content-Length: ${body.length}\r\n\r\n${body}`)
+  if (kind === 'post-chunks') {
+    return Buffer.from(`${head}Transfer-Encoding: chunked\r\n\r\n${chunk(body)}${chunk(path)}0\r\n\r\n`)
+  }
+  return Buffer.from(`${head}\r\n`)
+}
+
+/** Answers each kind of request in its own way; every answer says in its head and body for whom it is. */
+async function answerOddly({ target, body }: RecordedRequest, socket: Socket): Promise<Answer | undefined> {
+  const kind = target.split('/')[3] as Kind
+  const mine = `X-Path: ${target}`
+  const sized = `${ok(mine, `Content-Length: ${target.length}`)}${target}`
+  switch (kind) {
+    case 'chunks':
+      socket.write(`${ok(mine, 'Transfer-Encoding: chunked')}${chunk(target.slice(0, 5))}`)
+      await nextTurn()
+      return `${chunk(target.slice(5))}0\r\n\r\n`
+    case 'until-close':
+      socket.end(`${ok(mine)}${target}`)
+      return undefined
+    case 'head':
+      return ok(mine, 'Content-Length: 12345')
+    case 'post-length':
+    case 'post-chunks':
+      expect(body.toString().startsWith(target.repeat(20))).toBe(true)
+      return sized
+    case 'no-content':
+      return `HTTP/1.1 204 None\r\n${mine}\r\n\r\n`
+    case 'not-modified':
+      return `HTTP/1.1 304 Same\r\n${mine}\r\n\r\n`
+    case 'redirect':
+      return response(302, '', {
+        'X-Path': target,
+        Location: 'http://elsewhere.test/',
+        'Set-Cookie': `at=${target}`,
+      })
+    case 'hints':
+      return `HTTP/1.1 103 Early Hints\r\nLink: <${target}>\r\n\r\n${sized}`
+    case 'slow':
+      await nextTurn()
+      await nextTurn()
+      return sized
+    case 'extra':
+      return sized + poison
+    case 'truncated':
+      socket.end(sized.slice(0, -3))
+      return undefined
+    case 'reset':
+      return { action: 'reset' }
+    case 'malformed':
+      return `${ok(mine, 'Content-Length: 6', 'Content-Length: 7')}poison`
+    case 'silent-end':
+      socket.end()
+      return undefined
+    default:
+      return sized
+  }
+}
+
+function chunk(data: string): string {
+  return `${data.length.toString(16)}\r\n${data}\r\n`
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, 2))
+}
