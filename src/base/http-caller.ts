@@ -38,6 +38,8 @@ export interface CallerRequest {
 /** Where the answer to a request is written: the part of Node's `ServerResponse` that every version of HTTP can do. */
 export interface CallerResponse {
   readonly req: Pick<CallerRequest, 'method' | 'httpVersion' | 'rawHeaders'>
+  /** Whether the connection goes on after this answer. Means nothing where a connection has many requests at a time. */
+  shouldKeepAlive: boolean
   readonly headersSent: boolean
   readonly destroyed: boolean
   /** Sends the interim response `100 Continue`. */

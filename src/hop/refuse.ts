@@ -44,6 +44,8 @@ export function createRefuse(realm: string): Refuse {
       )
     }
     // The phrase is given, because a response that failed half way may still hold another one.
+    // Seen by whoever looks at the next request on this connection, unlike the field.
+    if (answer.close === true) response.shouldKeepAlive = false
     response.writeHead(answer.status, STATUS_CODES[answer.status] ?? answer.title, fields)
     if (body === undefined || response.req.method === 'HEAD') response.end()
     else response.end(body, 'utf8')

@@ -9,6 +9,7 @@ import { fieldObject, mayHaveTrailers, responseFields } from './response-fields.
  */
 export class Http2Response implements CallerResponse {
   readonly req: Http2Request
+  shouldKeepAlive = true
   /** Bytes of the body that were taken to be sent. */
   bytes = 0
   readonly #stream: ServerHttp2Stream
