@@ -8,6 +8,7 @@ import { type FramedHop, startFramedHop, statuses, usual } from '../support/fram
 import { openRaw, readAnswer, sendRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { type Answer, response } from '../support/upstream.ts'
+import { writeUntilStuck } from '../support/write-until-stuck.ts'
 
 /**
  * Behind an upgrade nobody reads requests any more: bytes are bytes. Whoever can make the sidecar believe in an upgrade
@@ -321,22 +322,15 @@ describe('pattern F08: what passes through the tunnel', () => {
       const { socket, inner } = await open()
       const [from, to] = way === 'to the upstream' ? [socket, inner] : [inner, socket]
       to.pause()
-      const piece = Buffer.alloc(65_536, 'x')
-      let written = 0
-      let isStuck = false
-      while (!isStuck && written < 64 * 1024 * 1024) {
-        written += piece.length
-        if (from.write(piece)) continue
-        isStuck = await Promise.race([once(from, 'drain').then(() => false), sleep(400, true)])
-      }
+      const { bytes, isStuck } = await writeUntilStuck(from, Buffer.alloc(65_536, 'x'))
       expect(isStuck).toBe(true)
-      expect(written).toBeLessThan(24 * 1024 * 1024)
+      expect(bytes).toBeLessThan(24 * 1024 * 1024)
       let arrived = 0
       to.on('data', chunk => {
         arrived += chunk.length
       })
       to.resume()
-      await until(() => arrived >= written, 'all of it arrives')
+      await until(() => arrived >= bytes, 'all of it arrives')
       from.destroy()
       await once(to, 'close')
     },
