@@ -11,7 +11,7 @@ import { writeUntilStuck } from '../support/write-until-stuck.ts'
 /**
  * Bodies that are too much: more than the service behind may be sent, more than anybody without a token should be read
  * of, more than fits into the memory when one end is faster than the other. And the one that never ends on purpose, an
- * event stream. What 2 GiB do to the memory of a real process: `test/e2e/large-bodies.test.ts`.
+ * event stream. What 1 GiB does to the memory of a real process: `test/e2e/large-bodies.test.ts`.
  */
 
 let hop: FramedHop
