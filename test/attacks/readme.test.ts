@@ -41,7 +41,10 @@ describe.each<[string, readonly string[]]>([
   ['Pattern A.', 'A01 A03 A04 A05 A06 A07 A09 A10 A11 A12 A13'.split(' ')],
   ['Pattern B.', 'B01 B03 B04 B05 B06 B07 B10 B11 B12 B13 B14 B15'.split(' ')],
   ['Pattern C.', 'C01 C02 C03 C04 C05 C07 C08 C09 C10 C12 C13 C14 C16 C17 C18 C20 C21'.split(' ')],
-  ['Pattern D.', 'D01 D02 D03 D05 D06 D09 D10'.split(' ')],
+  ['Pattern D.', 'D01 D02 D03 D04 D05 D06 D09 D10'.split(' ')],
+  ['E. Message framing', numbered('E', 19)],
+  ['Pattern E.', 'E01 E02 E04 E05 E06 E07 E09 E11 E13 E14 E15 E16'.split(' ')],
+  ['Pattern F.', 'F07 F08 F11 F12 F14 F15'.split(' ')],
   ['Pattern G.', 'G01 G02 G05'.split(' ')],
 ])('the table of %s', (section, ids) => {
   it('has every attack once', () => {
