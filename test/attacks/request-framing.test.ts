@@ -13,7 +13,7 @@ import { type RecordedRequest, response } from '../support/upstream.ts'
  */
 
 /** Today what comes in one packet behind a refusal that ends the connection is processed, though never answered. */
-const readsOn = it.fails
+const readsOn = it
 
 let hop: FramedHop
 beforeAll(async () => {
@@ -143,7 +143,7 @@ describe('E03: Transfer-Encoding in other words', () => {
     async field => {
       const received = await hop.expectOneRequest(hop.post([field], `${chunk('hello')}${lastChunk}`))
       expect(framing(received)).toHaveLength(1)
-      expect(received.headerAll('transfer-encoding')).not.toContain(field.split(':')[1])
+      expect(received.headerAll('transfer-encoding')).toEqual(['chunked'])
       expect(received.body.toString()).toBe('hello')
     },
   )
@@ -297,20 +297,25 @@ describe('E06: chunks', () => {
     await hop.expectBrokenOff(hop.post([chunked], `${chunk('hello')}0\r\n${trailer}\r\n\r\n${smuggled()}`))
   })
 
-  it.each([
-    'Authorization: Bearer x',
-    'Host: elsewhere.test',
-    'X-User-Id: admin',
-    'Cookie: a=b',
-    'X-Late: 1',
-  ])('pattern E11 takes the trailer %j for no header field, and forwards none', async trailer => {
+  it.each(['Authorization: Bearer x', 'Host: elsewhere.test', 'X-User-Id: admin', 'Cookie: a=b'])(
+    'pattern E11 takes the trailer %j for no header field, and forwards none',
+    async trailer => {
+      const received = await hop.expectOneRequest(
+        hop.post([chunked, 'Trailer: X-Late'], `${chunk('hello')}0\r\n${trailer}\r\n\r\n`),
+      )
+      expect(received.body.toString()).toBe('hello')
+      expect(received.raw.toString().toLowerCase()).not.toContain(trailer.toLowerCase())
+      expect(received.headerAll('host')).toEqual(['orders.test'])
+      expect(received.headerAll('authorization')).toHaveLength(1)
+    },
+  )
+
+  it('pattern E11 forwards the trailer "X-Late: 1" as a trailer, and as no header field', async () => {
     const received = await hop.expectOneRequest(
-      hop.post([chunked, 'Trailer: X-Late'], `${chunk('hello')}0\r\n${trailer}\r\n\r\n`),
+      hop.post([chunked, 'Trailer: X-Late'], `${chunk('hello')}0\r\nX-Late: 1\r\n\r\n`),
     )
-    expect(received.body.toString()).toBe('hello')
-    expect(received.raw.toString().toLowerCase()).not.toContain(trailer.toLowerCase())
-    expect(received.headerAll('host')).toEqual(['orders.test'])
-    expect(received.headerAll('authorization')).toHaveLength(1)
+    expect(received.header('x-late')).toBeUndefined()
+    expect(received.raw.toString()).toMatch(/5\r\nhello\r\n0\r\nX-Late: 1\r\n\r\n$/)
   })
 
   it.each([

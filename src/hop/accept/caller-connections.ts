@@ -12,14 +12,10 @@ interface Connection {
   /** Bytes in both directions when it was looked at last, and when they were more than before. */
   bytes: number
   movedMs: number
-  /** Since when it sends a body that nobody gets, and what had come by then. */
-  unwanted: { readonly sinceMs: number; readonly bytes: number } | undefined
 }
 
 /** While draining, a connection that has said nothing for so long is closed: no request is on its way any more. */
 const drainIdleMs = 1_000
-/** What is read of a body whose request was answered: in milliseconds and bytes. */
-const unwantedLimit = { ms: 5_000, bytes: 1_024 * 1_024 }
 const sweepMs = { shortest: 5, longest: 1_000, draining: 50 }
 
 /**
@@ -55,7 +51,6 @@ export class CallerConnections {
       newest: undefined,
       bytes: 0,
       movedMs,
-      unwanted: undefined,
     })
     socket.once('close', () => this.#connections.delete(socket))
     this.#sweeper ??= setInterval(() => this.#sweep(), this.#sweepMs).unref()
@@ -123,8 +118,7 @@ export class CallerConnections {
         connection.bytes = bytes
         connection.movedMs = nowMs
       }
-      const isIdle = nowMs - connection.movedMs >= this.#limitMs(connection, nowMs)
-      if (isIdle || isUnwanted(connection, nowMs)) socket.destroy()
+      if (nowMs - connection.movedMs >= this.#limitMs(connection, nowMs)) socket.destroy()
     }
   }
 
@@ -138,21 +132,6 @@ export class CallerConnections {
     if (!isServed) return headersMs
     return newest === undefined ? headersMs + keepAliveMs : keepAliveMs
   }
-}
-
-/**
- * Whether a caller goes on sending a body though it has its answer. Not at once: who is still writing would lose the answer
- * with the connection (RFC 9112 §9.6), and a short rest leaves a connection that can be used again.
- */
-function isUnwanted(connection: Connection, nowMs: number): boolean {
-  const { newest, bytes } = connection
-  if (newest === undefined || !newest.closed || newest.req.complete) {
-    connection.unwanted = undefined
-    return false
-  }
-  connection.unwanted ??= { sinceMs: nowMs, bytes }
-  const { sinceMs, bytes: before } = connection.unwanted
-  return nowMs - sinceMs >= unwantedLimit.ms || bytes - before > unwantedLimit.bytes
 }
 
 /**

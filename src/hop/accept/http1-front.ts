@@ -5,6 +5,7 @@ import type { HeaderFlaw } from '../../base/http-caller.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
 import type { CallerConnections } from './caller-connections.ts'
 import type { Front } from './front.ts'
+import { boundUnreadBody } from './unread-body.ts'
 
 /** Node's parser also reads a request line that says HTTP/0.9 or HTTP/2.0, and then frames the message by guessing. */
 const unknownVersion: HeaderFlaw = { kind: 'malformed', detail: 'a version other than HTTP/1.0 and HTTP/1.1' }
@@ -18,8 +19,11 @@ export function serveHttp1(server: Server, front: Front, connections: CallerConn
   const ended = new WeakSet<Duplex>()
   const onRequest = (received: IncomingMessage, response: ServerResponse): void => {
     const { socket } = received
+    // The answer before says that the connection ends with it: nothing behind is a request any more (RFC 9112 §9.6).
+    if (connections.newest(socket)?.shouldKeepAlive === false) return
     if (connections.answering(socket, response) !== undefined) closeWithSocket(response, socket)
     if (connections.isDraining) response.shouldKeepAlive = false
+    response.on('finish', boundUnreadBody)
     if (received.httpVersionMajor !== 1) Object.assign(received, { flaw: unknownVersion })
     front.onRequest({ received, response })
   }

@@ -28,6 +28,7 @@ export const notInTrailers: ReadonlySet<string> = new Set([
   'content-length',
   'content-range',
   'content-type',
+  'cookie',
   'host',
   'set-cookie',
   'www-authenticate',

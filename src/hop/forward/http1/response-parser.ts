@@ -120,6 +120,7 @@ export class ResponseParser {
     if (end > maxHeadBytes || (end === -1 && text.length > maxHeadBytes))
       return this.#fail('a head that is too large')
     if (end === -1) {
+      if (!mayBecomeHead(text)) return this.#fail('no HTTP/1.1 response')
       this.#pending = text
       return size + 1
     }
@@ -166,4 +167,12 @@ export class ResponseParser {
     this.#reason = reason
     return 'malformed'
   }
+}
+
+const start = 'HTTP/1.'
+
+/** Whether more bytes could make a head of it: who says something else is not waited for until the time is over. */
+function mayBecomeHead(text: string): boolean {
+  const isBegun = text.length < start.length ? start.startsWith(text) : text.startsWith(start)
+  return isBegun && !/(?:^|[^\r])\n/.test(text)
 }
