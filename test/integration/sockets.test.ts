@@ -103,6 +103,37 @@ describe('behind a request that is not answered yet', () => {
   })
 })
 
+describe('an upgrade with a body', () => {
+  it.each([
+    ['that is still to come', 'Content-Length: 31\r\n\r\nGET /public/2 HTTP/1.1\r\n'],
+    ['that has come', `Content-Length: 5\r\n\r\nhello${get('/public/2')}`],
+    ['that is chunked and goes on behind', `Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`],
+    ['that is no chunk', 'Transfer-Encoding: chunked\r\n\r\nnonsense\r\n'],
+  ])('%s is refused, once, and nothing in it is a request', async (_name, rest) => {
+    const hop = await start({ routes: `\n  - { path: '/public/**', public: true, websocket: true }` })
+    const answer = await sendRaw(hop.port, websocket.slice(0, -2) + rest)
+    expect(answer).toMatchObject({ closed: true, responses: [{ status: 400 }] })
+    expect(answer.responses).toHaveLength(1)
+    expect((await requestRaw(hop.port, get('/public/3'))).status).toBe(200)
+    await hop.event(1)
+    expect(hop.lines.map(line => JSON.parse(line).data.refusal)).toEqual(['request.malformed', undefined])
+    expect(hop.upstream.requests.map(({ target }) => target)).toEqual(['/public/3'])
+  })
+})
+
+describe('an upgrade to a protocol that nobody speaks here', () => {
+  it('is ignored, and the connection ends: what came in the same packet behind it was not read', async () => {
+    const hop = await start()
+    const upgrade = get('/public/1', 'Connection: Upgrade', 'Upgrade: h2c')
+    const answer = await sendRaw(hop.port, upgrade + get('/public/2'))
+    expect(answer).toMatchObject({ closed: true, responses: [{ status: 200 }] })
+    expect(answer.responses[0]?.header('connection')).toBe('close')
+    expect(hop.lines).toHaveLength(1)
+    const twin = await sendRaw(hop.port, get('/public/1') + get('/public/2'))
+    expect(twin.responses).toMatchObject([{ status: 200 }, { status: 200 }])
+  })
+})
+
 describe('unreadable bytes', () => {
   it('behind an answered request get 400, the connection ends, and there is one event', async () => {
     const hop = await start()

@@ -5,7 +5,7 @@ import type { TLSSocket, TlsOptions } from 'node:tls'
 import { listen } from '../../base/listen.ts'
 import { CallerConnections } from './caller-connections.ts'
 import type { Front, FrontLimits } from './front.ts'
-import { serveHttp1 } from './http1-front.ts'
+import { serveHttp1, takesUpgrade } from './http1-front.ts'
 import type { Http2Front } from './http2/http2-front.ts'
 import { readProtocol } from './protocol-preface.ts'
 
@@ -99,9 +99,7 @@ function createNodeServer(limits: FrontLimits, tls: TlsOptions | undefined, spea
     requireHostHeader: false,
     insecureHTTPParser: false,
     noDelay: true,
-    // HTTP/1.0 knows no Upgrade (RFC 9110 §7.8); any other protocol is ignored.
-    shouldUpgradeCallback: ({ httpVersion, headers }) =>
-      httpVersion === '1.1' && headers.upgrade?.toLowerCase() === 'websocket',
+    shouldUpgradeCallback: takesUpgrade,
   }
   const server =
     tls === undefined

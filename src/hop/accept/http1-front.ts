@@ -22,16 +22,18 @@ export function serveHttp1(server: Server, front: Front, connections: CallerConn
     // The answer before says that the connection ends with it: nothing behind is a request any more (RFC 9112 §9.6).
     if (connections.newest(socket)?.shouldKeepAlive === false) return
     if (connections.answering(socket, response) !== undefined) closeWithSocket(response, socket)
-    if (connections.isDraining) response.shouldKeepAlive = false
+    if (connections.isDraining || withIgnoredUpgrade.has(received)) response.shouldKeepAlive = false
     response.on('finish', boundUnreadBody)
     if (received.httpVersionMajor !== 1) Object.assign(received, { flaw: unknownVersion })
     front.onRequest({ received, response })
   }
   const onDetached = (received: IncomingMessage, duplex: Duplex, head?: Buffer): void => {
-    const socket = duplex as Socket
+    const { socket } = received
+    duplex.on('error', () => socket.destroy())
+    // With a body that is still to come Node hands over no socket but a stream in front of it, and parses on behind it.
+    if (duplex !== socket) ended.add(socket)
     const isAnswering = connections.newest(socket)?.closed === false
     connections.detach(socket)
-    socket.on('error', () => socket.destroy())
     if (isAnswering) {
       const reason = refusal(
         'request.malformed',
@@ -60,6 +62,16 @@ export function serveHttp1(server: Server, front: Front, connections: CallerConn
     if (reason === undefined || isInBody) socket.destroy()
     else front.onUnreadable(socket, reason, socket.writable && newest?.closed !== false)
   })
+}
+
+/** Node's parser drops what came in one packet behind such a request: nothing more is to be expected behind its answer. */
+const withIgnoredUpgrade = new WeakSet<IncomingMessage>()
+
+/** Whether a message may ask for another protocol. HTTP/1.0 knows no Upgrade, and any other protocol is ignored (RFC 9110 §7.8). */
+export function takesUpgrade(received: IncomingMessage): boolean {
+  if (received.httpVersion === '1.1' && received.headers.upgrade?.toLowerCase() === 'websocket') return true
+  withIgnoredUpgrade.add(received)
+  return false
 }
 
 /**
