@@ -14,6 +14,7 @@ import {
   tokenMissing,
 } from '../support/raw-hop.ts'
 import { type RecordedRequest, response } from '../support/upstream.ts'
+import { handshakeAnswer, handshakeFields } from '../support/websocket-bytes.ts'
 
 /**
  * A request has one credential, or the sidecar and somebody behind it could each take another one for it. So the
@@ -363,18 +364,16 @@ describe('C11: an upstream that hands the issued token back', () => {
       [103, undefined, '1'],
     ])
 
-    const websocket = ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13']
-    for (const status of ['101 Switching Protocols', '403 Forbidden']) {
-      hop.upstream.answerWith(request => {
-        const issued = tokenOf(request)
-        const upgrade = status.startsWith('101') ? websocket.slice(0, 2) : ['Content-Length: 0']
-        return `HTTP/1.1 ${status}\r\n${lines([...upgrade, ...fields(issued)])}\r\n`
-      })
+    for (const [status, start] of [
+      [101, handshakeAnswer],
+      [403, 'HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n'],
+    ] as const) {
+      hop.upstream.answerWith(request => start.replace(/\r\n$/, `${lines(fields(tokenOf(request)))}\r\n`))
       const socket = await openRaw(hop.port)
-      socket.write(bytesOf('GET /live', bearer(), ...websocket))
+      socket.write(bytesOf('GET /live', bearer(), ...handshakeFields))
       const head = await readHead(socket)
       socket.destroy()
-      expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status.slice(0, 3)} [^]*x-kept: 1\r\n`, 'i'))
+      expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} [^]*x-kept: 1\r\n`, 'i'))
       expectNoToken(head, hop.upstream.requests.slice(-1).map(tokenOf))
     }
   })

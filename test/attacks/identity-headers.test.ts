@@ -14,6 +14,7 @@ import {
 } from '../support/raw-hop.ts'
 import { hopYaml, type RecordedEvent, readConfig } from '../support/start-hop.ts'
 import type { RecordedRequest } from '../support/upstream.ts'
+import { handshakeAnswer, handshakeFields } from '../support/websocket-bytes.ts'
 
 /**
  * A service behind a gateway believes what the gateway's fields say: who is calling, from where, over which host, with
@@ -403,13 +404,10 @@ describe('A12: names that every object has', () => {
   })
 
   it('A12 forwards them with an upgrade', async () => {
-    const websocket = ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13']
-    hop.upstream.enqueue(
-      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${fields.join('\r\n')}\r\n\r\n`,
-    )
+    hop.upstream.enqueue(handshakeAnswer.replace(/\r\n$/, `${fields.join('\r\n')}\r\n\r\n`))
     const index = hop.upstream.requests.length
     const socket = await openRaw(hop.port)
-    socket.write(get('/live', ...websocket, ...fields))
+    socket.write(get('/live', ...handshakeFields, ...fields))
     const answer = String((await once(socket, 'data'))[0])
     socket.destroy()
     expect(answer).toMatch(/^HTTP\/1\.1 101 /)

@@ -12,6 +12,7 @@ import { createTempFolder } from '../support/temp-folder.ts'
 import { createTestIssuer, encode } from '../support/tokens.ts'
 import { until } from '../support/until.ts'
 import { startUpstream } from '../support/upstream.ts'
+import { handshakeAnswer, handshakeFields } from '../support/websocket-bytes.ts'
 
 /**
  * A token is good wherever somebody reads it: in a log that is shipped to another team, in an error page, in a metric's
@@ -216,8 +217,8 @@ it('C12 writes none with every debug output on, none to Redis, and none into a r
   expect(await send({ exp: 1 })).toBe(401)
   upstream.enqueue({ action: 'reset' })
   expect(await send({})).toBe(502)
-  const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\n'
-  upstream.enqueue('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+  const upgrade = handshakeFields.map(field => `${field}\r\n`).join('')
+  upstream.enqueue(handshakeAnswer)
   expect(await send({}, upgrade)).toBe(101)
   upstream.enqueue({ action: 'reset' })
   expect(await send({}, upgrade)).toBe(502)

@@ -16,6 +16,7 @@ import {
 } from '../support/raw-hop.ts'
 import { response } from '../support/upstream.ts'
 import { describeVectors } from '../support/vectors.ts'
+import { handshakeAnswer, handshakeFields } from '../support/websocket-bytes.ts'
 
 /**
  * `/public` is open and `/admin` is not. The attacker asks for a path that the sidecar takes for the one and the
@@ -467,13 +468,6 @@ describe('B04 to B07: prefixes, separators, expressions', () => {
 })
 
 describe('B10: an upgrade', () => {
-  const websocket = [
-    'Connection: Upgrade',
-    'Upgrade: websocket',
-    'Sec-WebSocket-Version: 13',
-    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-  ]
-
   it.each([
     ...[
       '/pub/../priv',
@@ -485,12 +479,12 @@ describe('B10: an upgrade', () => {
     ],
     ...['//priv', 'http://evil.test/pub/x', '/pub#/../priv', '/pub/%EF%BC%8E%EF%BC%8E/priv', '*'],
   ])('B10 refuses %s', async target => {
-    await hop.expectRefused(get(target, ...websocket), malformedRequest)
-    await hop.expectRefused(get(target, bearer(), ...websocket), malformedRequest)
+    await hop.expectRefused(get(target, ...handshakeFields), malformedRequest)
+    await hop.expectRefused(get(target, bearer(), ...handshakeFields), malformedRequest)
   })
 
   it('B10 asks for a token where the path does, and forwards the path byte for byte', async () => {
-    await hop.expectRefused(get('/priv/x', ...websocket), tokenMissing)
+    await hop.expectRefused(get('/priv/x', ...handshakeFields), tokenMissing)
     for (const [target, route, ...fields] of [
       ['/pub/x', '/pub/**'],
       ['/pub/x?', '/pub/**'],
@@ -498,16 +492,14 @@ describe('B10: an upgrade', () => {
       ['/pub/caf%C3%A9', '/pub/**'],
       ['/priv/x', '/priv/**', bearer()],
     ] as const) {
-      await expectForwarded(target, route, ...fields, ...websocket)
+      await expectForwarded(target, route, ...fields, ...handshakeFields)
     }
   })
 
   it('B10 opens the connection for such a path', async () => {
-    hop.upstream.enqueue(
-      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
-    )
+    hop.upstream.enqueue(handshakeAnswer)
     const index = hop.upstream.requests.length
-    const answer = await sendRaw(hop.port, get('/priv/x?y', bearer(), ...websocket), { responses: 1 })
+    const answer = await sendRaw(hop.port, get('/priv/x?y', bearer(), ...handshakeFields), { responses: 1 })
     expect(answer.responses.map(({ status }) => status)).toEqual([101])
     expect((await hop.upstream.request(index)).target).toBe('/priv/x?y')
   })

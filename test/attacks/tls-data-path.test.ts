@@ -16,6 +16,7 @@ import { type HopOptions, type RunningHop, startHop } from '../support/start-hop
 import { writeTlsFiles } from '../support/tls.ts'
 import { until } from '../support/until.ts'
 import { response, startUpstream, type Upstream } from '../support/upstream.ts'
+import { handshakeAnswer, handshakeFields } from '../support/websocket-bytes.ts'
 
 /**
  * Pattern G, TLS on the data path: somebody answers in the place of upstream, or connects who may not. He must get
@@ -128,7 +129,7 @@ describe.skipIf(!canMakeCertificates)(`TLS on the data path${withCertificates}`,
       'evil.test',
       '',
       '/public/1',
-      'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n',
+      handshakeFields.map(field => `${field}\r\n`).join(''),
     )
     await startBefore(authority.issue({ names: ['DNS:evil.test'] }), trust(), { routes })
     expect((await requestRaw(hop?.port ?? 0, upgrade)).status).toBe(502)
@@ -136,7 +137,7 @@ describe.skipIf(!canMakeCertificates)(`TLS on the data path${withCertificates}`,
     await hop?.close()
     await upstream?.close()
     await startBefore(authority.issue({ names }), trust(), { routes })
-    upstream?.answerWith('HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+    upstream?.answerWith(handshakeAnswer)
     expect((await requestRaw(hop?.port ?? 0, upgrade)).status).toBe(101)
   })
 

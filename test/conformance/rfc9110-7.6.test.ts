@@ -10,6 +10,7 @@ import {
 } from '../support/raw-client.ts'
 import { type RunningHop, startHop } from '../support/start-hop.ts'
 import { type RecordedRequest, response } from '../support/upstream.ts'
+import { handshakeAnswer } from '../support/websocket-bytes.ts'
 
 /**
  * RFC 9110 §7.6 and what else it asks of an intermediary, seen from outside: bytes in on a socket, bytes out, and the
@@ -320,10 +321,9 @@ describe('§7.8 Upgrade', () => {
     'Upgrade: websocket',
     'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
   ]
-  const switching = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
 
   it('§7.8 takes websocket on a route that has it', async () => {
-    hop.upstream.answerWith(switching)
+    hop.upstream.answerWith(handshakeAnswer)
     const answer = await send('GET /live', [...websocket, 'Sec-WebSocket-Version: 13'])
     expect([answer.status, answer.header('upgrade')]).toEqual([101, 'websocket'])
     const received = await hop.upstream.request()
@@ -354,20 +354,20 @@ describe('§7.8 Upgrade', () => {
   it('§7.8 switches only when the upstream does, and never when nobody asked', async () => {
     hop.upstream.answerWith(response(403, 'no'))
     expect((await send('GET /live', [...websocket, 'Sec-WebSocket-Version: 13'])).status).toBe(403)
-    hop.upstream.answerWith(switching)
+    hop.upstream.answerWith(handshakeAnswer)
     expect((await send('GET /page')).status).toBe(502)
   })
 
   it('§7.6.1 removes hop-by-hop and nominated fields from a 101', async () => {
     const fields = 'Connection: X-One\r\nX-One: 1\r\nProxy-Authenticate: Basic\r\n'
-    hop.upstream.answerWith(switching.replace('Connection', `${fields}Connection`))
+    hop.upstream.answerWith(handshakeAnswer.replace('Connection', `${fields}Connection`))
     const answer = await send('GET /live', websocket)
     expect(answer.status).toBe(101)
     expect([answer.header('x-one'), answer.header('proxy-authenticate')]).toEqual([undefined, undefined])
   })
 
   it('§7.8 relays no switch to a protocol that nobody asked for', async () => {
-    hop.upstream.answerWith(switching.replace('websocket', 'other'))
+    hop.upstream.answerWith(handshakeAnswer.replace('websocket', 'other'))
     expect((await send('GET /live', websocket)).status).toBe(502)
   })
 

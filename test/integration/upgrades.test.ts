@@ -5,6 +5,7 @@ import { openRaw, readAnswer, requestRaw, sendRaw } from '../support/raw-client.
 import { type RunningHop, startHop } from '../support/start-hop.ts'
 import { until } from '../support/until.ts'
 import { response } from '../support/upstream.ts'
+import { handshakeAnswer } from '../support/websocket-bytes.ts'
 
 let hop: RunningHop
 let token: string
@@ -14,8 +15,6 @@ const uncaught: unknown[] = []
 const keep = (error: unknown): void => {
   uncaught.push(error)
 }
-
-const accepted = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
 
 beforeEach(async () => {
   uncaught.length = 0
@@ -46,7 +45,7 @@ const upstreamIsFree = (): Promise<void> =>
   )
 
 async function open(): Promise<Socket> {
-  hop.upstream.enqueue(accepted)
+  hop.upstream.enqueue(handshakeAnswer)
   const socket = await openRaw(hop.port)
   socket.write(upgrade())
   expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 101 /)
@@ -66,7 +65,7 @@ describe('an open connection', () => {
     let upstream: Socket | undefined
     hop.upstream.enqueue((_request, socket) => {
       upstream = socket
-      return accepted
+      return handshakeAnswer
     })
     const socket = await openRaw(hop.port)
     socket.write(upgrade())

@@ -12,7 +12,8 @@ import type { Connect } from './connect.ts'
 import type { OpenTunnels } from './open-tunnels.ts'
 import { responseHeaders } from './response-headers.ts'
 import { upstreamFailure } from './upstream-failure.ts'
-import { watchTunnel } from './websocket-tunnel.ts'
+import { findHandshakeFlaw } from './websocket-handshake.ts'
+import { joinWebSocket } from './websocket-tunnel.ts'
 
 export interface UpgradeOptions {
   readonly upstream: URL
@@ -33,7 +34,7 @@ export interface UpgradeRequest {
   readonly tunnel: Tunnel
   /** What upstream gets: name, value, name, value, … */
   readonly fields: readonly string[]
-  /** The connection ends after this time, when the token that opened it does. */
+  /** The connection ends after this time, when the token that opened it does. Infinity without a token. */
   readonly lifeMs: number
   /** For the challenge that replaces upstream's; undefined on a public route. */
   readonly realm: string | undefined
@@ -53,7 +54,8 @@ export interface Upgrader {
 
 /**
  * Upgrades go through http-proxy-3, which is given nothing but what was admitted, and which only opens the connection:
- * an answer that is no upgrade takes the way of every other response, an error that of every other refusal.
+ * an answer that is no upgrade takes the way of every other response, an error that of every other refusal, and frames
+ * go through a tunnel of our own.
  */
 export function createUpgrader(options: UpgradeOptions): Upgrader {
   const proxy = createProxyServer({
@@ -65,8 +67,8 @@ export function createUpgrader(options: UpgradeOptions): Upgrader {
     secure: true,
     connectTimeout: options.connectTimeoutMs,
   })
-  // Either end of an open connection broke off. Without a listener http-proxy-3 throws.
-  proxy.on('error', (_error, _received, socket) => socket?.destroy())
+  // The tunnel looks after both ends itself. Without a listener http-proxy-3 throws.
+  proxy.on('error', () => {})
 
   /** Sends the request; upstream's answer and errors are left to the listeners that are added to it. */
   const send = ({ admitted, tunnel }: UpgradeRequest): ClientRequest | undefined => {
@@ -75,13 +77,19 @@ export function createUpgrader(options: UpgradeOptions): Upgrader {
     const { headers } = tunnel.received
     const { authorization } = headers
     delete headers.authorization
-    proxy.once('proxyReqWs', request => {
+    const complete = (request: ClientRequest): void => {
       outgoing = request
       if (authorization !== undefined) outgoing.setHeader('authorization', authorization)
       // http-proxy-3 drops the mark of an empty query; what policy saw is what upstream gets.
       outgoing.path = admitted.target
-    })
-    proxy.ws(tunnel.received, tunnel.socket, tunnel.head)
+    }
+    proxy.on('proxyReqWs', complete)
+    try {
+      proxy.ws(tunnel.received, tunnel.socket, tunnel.head)
+    } finally {
+      // Whatever happens, the next caller's request must not get this one's token.
+      proxy.removeListener('proxyReqWs', complete)
+    }
     return outgoing?.removeAllListeners('response').removeAllListeners('error')
   }
 
@@ -100,24 +108,32 @@ export function createUpgrader(options: UpgradeOptions): Upgrader {
         const outgoing = send(upgrade)
         if (outgoing === undefined) throw new Error('the proxy sent no request')
         const onCallerGone = (): void => {
+          answered()
           resolve(fail(callerGone))
           outgoing.destroy()
           socket.destroy()
         }
-        // As for any request, a caller that ends its half before there is an answer has gone.
-        socket.once('end', onCallerGone).once('close', onCallerGone)
+        const giveUp = (): unknown => outgoing.destroy(new UpgradeTimeout())
+        const timer = setTimeout(giveUp, options.headersTimeoutMs)
         const answered = (): number => {
+          clearTimeout(timer)
           socket.removeListener('end', onCallerGone).removeListener('close', onCallerGone)
           return options.monotonicMs() - startedMs
         }
-        outgoing.setTimeout(options.headersTimeoutMs, () => outgoing.destroy(new UpgradeTimeout()))
+        // As for any request, a caller that ends its half before there is an answer has gone.
+        socket.once('end', onCallerGone).once('close', onCallerGone)
         outgoing.on('error', error => {
           answered()
           resolve(fail(upstreamFailure(error)))
         })
         outgoing.once('response', answer => {
           const upstreamMs = answered()
-          outgoing.setTimeout(options.bodyTimeoutMs)
+          if (statusOf(answer) === 101) {
+            outgoing.destroy()
+            resolve(fail(refusal('upstream.malformed', 'a 101 that is no switch')))
+            return
+          }
+          outgoing.setTimeout(options.bodyTimeoutMs, giveUp)
           socket.setTimeout(options.bodyTimeoutMs, () => socket.destroy())
           try {
             relayAnswer(answer, upgrade, (bytesOut, complete) => {
@@ -134,16 +150,22 @@ export function createUpgrader(options: UpgradeOptions): Upgrader {
         outgoing.removeAllListeners('upgrade')
         outgoing.once('upgrade', (answer, upstreamSocket, head) => {
           const upstreamMs = answered()
-          if (answer.headers.upgrade?.toLowerCase() !== 'websocket') {
+          const flaw = findHandshakeFlaw(upgrade.fields, answer.rawHeaders)
+          if (flaw !== undefined) {
             upstreamSocket.destroy()
-            resolve(fail(refusal('upstream.malformed', 'a switch to a protocol that nobody asked for')))
+            resolve(fail(refusal('upstream.malformed', flaw)))
             return
           }
           response.detachSocket(socket)
           answer.headers = switchingHeaders(answer.rawHeaders, upgrade.issued)
+          // Field values are bytes, read as Latin-1.
+          socket.setDefaultEncoding('latin1')
           for (const listener of open) listener(answer, upstreamSocket, head)
-          const limits = { idleMs: options.idleMs, lifeMs: upgrade.lifeMs }
-          watchTunnel(socket, upstreamSocket, limits, options.tunnels)
+          // A pipe does not know where a frame ends.
+          socket.unpipe(upstreamSocket)
+          upstreamSocket.unpipe(socket)
+          const limits = { idleMs: options.idleMs, lifeMs: upgrade.lifeMs - upstreamMs }
+          joinWebSocket(socket, upstreamSocket, limits, options.tunnels)
           resolve(ok({ status: 101, upstreamMs, bytesIn: 0, bytesOut: 0, complete: true }))
         })
       })

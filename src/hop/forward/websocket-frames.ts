@@ -8,8 +8,8 @@ const lastFragment = 0x80
 const masked = 0x80
 
 /**
- * Follows the frames of one direction of a WebSocket (RFC 6455 §5.2) without touching them: it knows whether the next
- * byte begins a frame, so that a frame of one's own can be put in between.
+ * Follows the frames of one direction of a WebSocket (RFC 6455 §5.2) without touching them: it knows where a frame ends,
+ * so that a frame of one's own can be put behind it. Extensions change what frames carry, not where they end.
  */
 export class FrameBoundary {
   /** The header of the frame that has begun, as far as it has come: at most 14 bytes. */
@@ -31,16 +31,27 @@ export class FrameBoundary {
   /** Takes note of the next bytes. */
   pass(chunk: Buffer): void {
     let at = 0
-    while (at < chunk.length) {
-      const skipped = Math.min(this.#payloadLeft, chunk.length - at)
-      at += skipped
-      this.#payloadLeft -= skipped
-      if (at === chunk.length) return
-      this.#header[this.#headerBytes] = chunk[at] as number
-      this.#headerBytes += 1
-      at += 1
-      if (this.#headerBytes === this.#headerLength()) this.#begin()
+    while (at < chunk.length) at = this.#step(chunk, at)
+  }
+
+  /** Takes note of the next bytes up to the end of the frame under way. @returns how many that are */
+  passFrame(chunk: Buffer): number {
+    let at = 0
+    while (at < chunk.length && !this.isBetweenFrames) at = this.#step(chunk, at)
+    return at
+  }
+
+  /** Takes note of what there is of a payload, or of one byte of a header. @returns where it goes on */
+  #step(chunk: Buffer, at: number): number {
+    if (this.#payloadLeft > 0) {
+      const length = Math.min(this.#payloadLeft, chunk.length - at)
+      this.#payloadLeft -= length
+      return at + length
     }
+    this.#header[this.#headerBytes] = chunk[at] as number
+    this.#headerBytes += 1
+    if (this.#headerBytes === this.#headerLength()) this.#begin()
+    return at + 1
   }
 
   #headerLength(): number {
@@ -52,6 +63,7 @@ export class FrameBoundary {
 
   #begin(): void {
     const length = (this.#header[1] as number) & 0x7f
+    // A length past 2^53 is not exact. No frame of that size ever ends.
     this.#payloadLeft =
       length === 126
         ? this.#header.readUInt16BE(2)
