@@ -17,7 +17,10 @@ export function buildRoutes(routes: readonly RouteInput[]): readonly Route[] {
     const common = {
       id,
       match,
-      websocket: input.websocket,
+      websocket: input.websocket !== false,
+      ...(typeof input.websocket === 'object' && {
+        websocketOrigins: [...new Set(input.websocket.origins)].sort(),
+      }),
       ...(input.timeout !== undefined && { timeoutMs: input.timeout }),
     }
     if (audience === undefined) return { kind: 'public', ...common }

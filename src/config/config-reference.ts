@@ -60,7 +60,9 @@ function nestedSchema(schema: JsonSchema): { schema: JsonSchema; suffix: string 
   if (schema.properties !== undefined && !isJwks(schema)) return { schema, suffix: '' }
   if (schema.items?.properties !== undefined) return { schema: schema.items, suffix: '[]' }
   // A value that is also written as text has its mapping explained; `{ file: PATH }` explains itself.
-  const mapping = schema.anyOf?.find(({ properties }) => Object.keys(properties ?? {}).length > 1)
+  const mapping = schema.anyOf?.find(
+    ({ properties = {} }) => !/^(?:file)?$/.test(Object.keys(properties).join()),
+  )
   if (mapping !== undefined) return { schema: mapping, suffix: '' }
   const { additionalProperties: entry } = schema
   if (typeof entry === 'object' && entry.properties !== undefined) return { schema: entry, suffix: '.NAME' }

@@ -161,6 +161,18 @@ export const listenAddress = parsedText(
   },
 )
 
+/** The origin of a page as browsers write it (RFC 6454 §6.2). Not `null`, which any page can make its own. */
+export const origin = parsedText(
+  { title: 'an origin such as https://app.example.com', hidden: true },
+  text => {
+    const [, scheme = ''] = /^([a-z][a-z0-9+.-]*:)\/\//.exec(text) ?? []
+    const parsed = parseStrictUrl(text, { schemes: [scheme] })
+    if (!parsed.ok) return parsed
+    const written = `${parsed.value.protocol}//${parsed.value.host}`
+    return written === text ? ok(text) : fail('is not as browsers write it')
+  },
+)
+
 /** The host that a route is for. */
 export const routeHost = parsedText({ title: 'a lower-case host without port' }, text =>
   isCanonicalHost(text) ? ok(text) : fail(''),

@@ -9,6 +9,7 @@ import {
   durationSeconds,
   flag,
   name,
+  origin,
   parsedText,
   resource,
   routeHost,
@@ -97,7 +98,22 @@ export const routeSchema = z
       .describe(
         "From a request's arrival to the end of its response. Absent: no limit but those of `timeouts`. Upgraded connections have their own.",
       ),
-    websocket: flag.prefault(false).describe('Lets `Upgrade: websocket` pass.'),
+    websocket: z
+      .union([
+        flag,
+        z.strictObject({
+          origins: z
+            .array(origin)
+            .min(1)
+            .meta({ title: 'a list of origins' })
+            .describe('Pages of other origins are refused. Compared byte for byte with `Origin`.'),
+        }),
+      ])
+      .meta({ title: 'true, false, or { origins: [https://app.example.com] }' })
+      .prefault(false)
+      .describe(
+        'Lets `Upgrade: websocket` pass. With `origins`, a request that has an `Origin` must have one of them, byte for byte; who is no browser has none.',
+      ),
   })
   .superRefine((route, context) => {
     if (!route.public) {

@@ -26,6 +26,7 @@ export const refusals = {
   'request.method': { status: 501, title: 'Method not supported' },
   // Going no further is what was asked for (RFC 9110 §7.6.2), so this is the one answer that is no error.
   'request.max_forwards': { status: 204, title: 'Answered by the last hop' },
+  'request.origin': { status: 403, title: 'Origin not permitted' },
   'request.loop': { status: 508, title: 'Loop detected' },
   'route.not_found': { status: 404, title: 'No such route' },
   'route.method_not_allowed': { status: 405, title: 'Method not allowed' },

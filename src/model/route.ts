@@ -22,6 +22,8 @@ interface AnyRoute {
   readonly match: RouteMatch
   /** Whether `Upgrade: websocket` may pass. */
   readonly websocket: boolean
+  /** Whose pages may send it; absent means anybody's. A request without `Origin` comes from no page. */
+  readonly websocketOrigins?: readonly string[]
   /** From a request's arrival to the end of its response; absent means no limit. Decides nothing about who may do what. */
   readonly timeoutMs?: number
 }

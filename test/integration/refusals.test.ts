@@ -6,6 +6,7 @@ import { type RefusalAnswer, type RefusalCode, refusals } from '../../src/model/
 import { openRaw, readAnswer, requestRaw } from '../support/raw-client.ts'
 import { type RunningHop, startHop } from '../support/start-hop.ts'
 import { response } from '../support/upstream.ts'
+import { handshakeFields } from '../support/websocket-bytes.ts'
 
 let hop: RunningHop
 let token: string
@@ -16,6 +17,7 @@ const routes = `
   - { path: /refunds, methods: [POST], audience: orders-api, scope: orders:refund }
   - { path: /partners, audience: orders-api, clients: [partner] }
   - { path: '/public/**', public: true }
+  - { path: /live, audience: orders-api, websocket: { origins: [https://app.test] } }
 `
 
 beforeAll(async () => {
@@ -68,6 +70,7 @@ describe('a refusal', () => {
     ['request.timeout', 'GET /orders HTTP/1.1\r\nHost: '],
     ['request.method', 'TRACE /orders HTTP/1.1\r\nHost: orders.test\r\n\r\n'],
     ['request.method', 'CONNECT orders.test:80 HTTP/1.1\r\nHost: orders.test\r\n\r\n'],
+    ['request.origin', get('/live', ...handshakeFields, 'Origin: https://evil.test')],
     ['request.loop', get('/orders', 'Via: 1.1 edge, 1.1 hopgate-orders')],
     ['route.not_found', get('/elsewhere')],
     ['token.missing', get('/orders')],

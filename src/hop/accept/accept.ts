@@ -1,3 +1,4 @@
+import { fieldValues } from '../../base/field-values.ts'
 import type { HeaderFlaw } from '../../base/http-caller.ts'
 import { fail, ok, type Result } from '../../base/result.ts'
 import type { AdmittedRequest } from '../../model/admitted-request.ts'
@@ -153,7 +154,18 @@ function checkUpgrade(headers: CleanHeaders, method: string, route: Route): Refu
   if (!route.websocket) return refusal('request.malformed', 'the route takes no websocket')
   if (method !== 'GET' || headers.hasBody)
     return refusal('request.malformed', 'an Upgrade that is not a GET without body')
-  return undefined
+  return checkOrigin(headers, route)
+}
+
+/**
+ * Browsers let any page open a WebSocket to anywhere, with whatever the browser knows of the user there, and say in
+ * `Origin` whose page it is (RFC 6455 §10.2).
+ */
+function checkOrigin({ forwardable }: CleanHeaders, { websocketOrigins }: Route): Refusal | undefined {
+  if (websocketOrigins === undefined) return undefined
+  const [origin, ...further] = fieldValues(forwardable, 'origin')
+  if (origin === undefined || (further.length === 0 && websocketOrigins.includes(origin))) return undefined
+  return refusal('request.origin', 'a page of another origin')
 }
 
 function isMethodList(found: Route | readonly string[]): found is readonly string[] {

@@ -36,6 +36,8 @@ describe('the policy digest', () => {
       ['"true"', '"false"'],
       ['ttl: 30s', 'ttl: 31s'],
       ['path: /b, public: true', 'path: /b, audience: x'],
+      ['path: /b, public: true', 'path: /b, public: true, websocket: true'],
+      ['path: /b, public: true', 'path: /b, public: true, websocket: { origins: [https://a.test] }'],
       ['service: orders', 'service: orders2'],
       ['service: orders', 'service: orders\nsts: { max_ttl: 1m }'],
       ['service: orders', 'service: orders\nexchange: { actor: optional }'],

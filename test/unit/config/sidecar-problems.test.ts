@@ -338,6 +338,34 @@ describe('routes', () => {
       '{ path: /a, audience: x, allow: user.id == "a" }',
       /^c\.yaml:7:37: routes\[0\]\.allow: found an expression that does not compile/,
     ],
+    [
+      '{ path: /a, websocket: yes }',
+      'c.yaml:7:28: routes[0].websocket: found text; expected true, false, or { origins: [https://app.example.com] }',
+    ],
+    [
+      '{ path: /a, websocket: {} }',
+      'c.yaml:7:28: routes[0].websocket.origins: found nothing; expected a list of origins',
+    ],
+    [
+      '{ path: /a, websocket: { origins: [] } }',
+      'c.yaml:7:39: routes[0].websocket.origins: found an empty list; expected a list of origins',
+    ],
+    ...(
+      [
+        ['"null"', 'is not an absolute URL'],
+        ['"*"', 'is not an absolute URL'],
+        ['a.test', 'is not an absolute URL'],
+        ['https://a.test/', 'is not as browsers write it'],
+        ['"https://a.test:443"', 'is not as browsers write it'],
+        ['https://A.test', 'has a host or port that is not written in its one canonical form'],
+        ['https://*.a.test', 'has a host or port that is not written in its one canonical form'],
+        ['https://a.test/x', 'has a path'],
+        ['https://u:p@a.test', 'has user information'],
+      ] as const
+    ).map(([text, wrong]): [string, string] => [
+      `{ path: /a, websocket: { origins: [${text}] } }`,
+      `c.yaml:7:40: routes[0].websocket.origins[0]: found a value, which ${wrong}; expected an origin such as https://app.example.com`,
+    ]),
     ['{ path: /a, public: yes }', 'c.yaml:7:25: routes[0].public: found text; expected true or false'],
   ])('%s', (text, problem) => {
     const problems = sidecarProblems(route(text))
