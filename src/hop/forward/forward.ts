@@ -119,8 +119,10 @@ export function createForward(options: ForwardOptions): Forward {
     return new RequestBody(received, {
       length: contentLength,
       maxBytes: bodyBytes,
-      onTooLarge: () =>
-        relay.giveUp(refusal('request.body_too_large', `a body of more than ${bodyBytes} bytes`)),
+      onTooLarge() {
+        const most = Math.min(bodyBytes ?? Infinity, contentLength ?? Infinity)
+        relay.giveUp(refusal('request.body_too_large', `a body of more than ${most} bytes`))
+      },
     })
   }
 

@@ -14,7 +14,7 @@ export interface RequestBodyOptions {
   readonly length: number | undefined
   /** undefined means no limit. */
   readonly maxBytes: number | undefined
-  /** Called when it turns out to be longer; nothing of it is handed over any more. */
+  /** Called when it turns out to be longer than that, or than it says; nothing of it is handed over any more. */
   readonly onTooLarge: () => void
 }
 
@@ -32,7 +32,8 @@ export class RequestBody {
   constructor(source: CallerRequest, options: RequestBodyOptions) {
     this.#source = source
     this.length = options.length
-    this.#maxBytes = options.maxBytes ?? Infinity
+    // Upstream would read what is more than it says as the next request.
+    this.#maxBytes = Math.min(options.maxBytes ?? Infinity, options.length ?? Infinity)
     this.#onTooLarge = options.onTooLarge
   }
 

@@ -20,6 +20,9 @@ export interface RelayOptions {
   readonly onUnauthorized: () => void
 }
 
+/** The reader of one version of HTTP lets through what the writer of another does not. */
+const notPassedOn = refusal('upstream.malformed', 'a header section that cannot be passed on')
+
 /** A 204 has no body, and must not speak of its length (RFC 9110 §8.6). */
 const lengthFields: ReadonlySet<string> = new Set(['content-length'])
 
@@ -44,6 +47,7 @@ export class ResponseRelay implements ResponseHandler {
   #status = 0
   #upstreamMs = 0
   #bytesOut = 0
+  #isStalled = false
   #isFinished = false
 
   constructor(options: RelayOptions) {
@@ -70,7 +74,11 @@ export class ResponseRelay implements ResponseHandler {
     // An HTTP/1.0 caller cannot read an interim response (RFC 9110 §15.2).
     const isReadable = this.#response.req.httpVersion !== '1.0'
     if (status !== 103 || !isReadable) return
-    this.#response.writeInformation(103, responseHeaders(fields, undefined, this.#options.issued))
+    try {
+      this.#response.writeInformation(103, responseHeaders(fields, undefined, this.#options.issued))
+    } catch {
+      this.giveUp(notPassedOn)
+    }
   }
 
   onHead(status: number, phrase: string, fields: readonly string[]): void {
@@ -86,24 +94,27 @@ export class ResponseRelay implements ResponseHandler {
       this.#held = chunk.length > smallBodyBytes ? Buffer.from(chunk) : chunk.toString('latin1')
       return
     }
-    this.#release()
+    if (this.#heldHead !== undefined && !this.#release()) return
     this.#write(Buffer.from(chunk))
   }
 
   onPause(): void {
     if (this.#heldHead === undefined) return
     const isHeadAlone = this.#held === undefined
-    this.#release()
-    if (isHeadAlone) this.#response.flushHeaders()
+    if (this.#release() && isHeadAlone) this.#response.flushHeaders()
   }
 
   onEnd(trailers: readonly string[]): void {
-    this.#writeHead()
-    if (trailers.length > 0) this.#response.addTrailers(responseTrailers(trailers, this.#options.issued))
-    const held = this.#held
-    if (held === undefined) this.#response.end()
-    else if (typeof held === 'string') this.#response.end(held, 'latin1')
-    else this.#response.end(held)
+    try {
+      this.#writeHead()
+      if (trailers.length > 0) this.#response.addTrailers(responseTrailers(trailers, this.#options.issued))
+      const held = this.#held
+      if (held === undefined) this.#response.end()
+      else if (typeof held === 'string') this.#response.end(held, 'latin1')
+      else this.#response.end(held)
+    } catch {
+      this.giveUp(notPassedOn)
+    }
     this.#finish(true)
   }
 
@@ -119,6 +130,7 @@ export class ResponseRelay implements ResponseHandler {
     this.#options.finish(fail(reason))
   }
 
+  /** @throws Error when the caller's side has no way to say it */
   #writeHead(): void {
     const head = this.#heldHead
     if (head === undefined) return
@@ -129,20 +141,30 @@ export class ResponseRelay implements ResponseHandler {
     this.#response.writeHead(this.#status, reasonPhrase(head.phrase, issued), fields)
   }
 
-  #release(): void {
-    this.#writeHead()
-    const held = this.#held
-    this.#held = undefined
-    if (held !== undefined) this.#write(typeof held === 'string' ? Buffer.from(held, 'latin1') : held)
+  /** Writes what was held. @returns false when that was not possible, and the request was given up */
+  #release(): boolean {
+    try {
+      this.#writeHead()
+      const held = this.#held
+      this.#held = undefined
+      if (held !== undefined) this.#write(typeof held === 'string' ? Buffer.from(held, 'latin1') : held)
+      return true
+    } catch {
+      this.giveUp(notPassedOn)
+      return false
+    }
   }
 
   #write(chunk: Buffer): void {
-    if (this.#response.write(chunk)) return
+    if (this.#response.write(chunk) || this.#isStalled) return
+    // More of what was read already may come.
+    this.#isStalled = true
     this.#call?.pause()
     this.#response.once('drain', this.#onDrain)
   }
 
   readonly #onDrain = (): void => {
+    this.#isStalled = false
     this.#call?.resume()
   }
 

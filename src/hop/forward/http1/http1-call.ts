@@ -1,5 +1,10 @@
 import type { Refusal } from '../../../model/refusal.ts'
 import type { ResponseHandler, UpstreamCall, UpstreamRequest } from '../upstream-client.ts'
+import { writeRequestHead } from './request-head.ts'
+
+/** Methods that change nothing (RFC 9110 §9.2.1), and those that do so only once (§9.2.2). */
+const safe: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'QUERY'])
+const idempotent: ReadonlySet<string> = new Set([...safe, 'PUT', 'DELETE'])
 
 /** The connection of a call, as far as the call has to do with it. */
 export interface CallConnection {
@@ -11,17 +16,24 @@ export interface CallConnection {
 /** One request on its way: waiting for a connection, or on one. */
 export class Http1Call implements UpstreamCall {
   readonly request: UpstreamRequest
+  /** The head of the request, as it is written. */
+  readonly head: string
   readonly handler: ResponseHandler
   readonly #onGivenUp: (call: Http1Call) => void
   /** The connection that it is on, or that is being opened for it. */
   connection: CallConnection | undefined
-  /** Connections tried. */
+  /** Connections opened for it. */
   attempts = 0
   #isOver = false
+  #isPaused = false
 
-  /** @param onGivenUp called when it is aborted while it has no connection */
+  /**
+   * @param onGivenUp called when it is aborted while it has no connection
+   * @throws TypeError for a request that has no form in HTTP/1.1
+   */
   constructor(request: UpstreamRequest, handler: ResponseHandler, onGivenUp: (call: Http1Call) => void) {
     this.request = request
+    this.head = writeRequestHead(request)
     this.handler = handler
     this.#onGivenUp = onGivenUp
   }
@@ -30,12 +42,30 @@ export class Http1Call implements UpstreamCall {
     return this.#isOver
   }
 
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
+  /** Whether it may be sent again when nothing of it was sent. */
+  get isIdempotent(): boolean {
+    return idempotent.has(this.request.method)
+  }
+
+  /** Whether it may be sent again when upstream may have had it. */
+  get isRepeatable(): boolean {
+    return this.request.body === undefined && safe.has(this.request.method)
+  }
+
   pause(): void {
-    if (!this.#isOver) this.connection?.pause()
+    if (this.#isOver) return
+    this.#isPaused = true
+    this.connection?.pause()
   }
 
   resume(): void {
-    if (!this.#isOver) this.connection?.resume()
+    if (this.#isOver) return
+    this.#isPaused = false
+    this.connection?.resume()
   }
 
   abort(): void {

@@ -3,6 +3,7 @@ import type { Connect } from '../connect.ts'
 import type { ResponseHandler, UpstreamCall, UpstreamClient, UpstreamRequest } from '../upstream-client.ts'
 import { Http1Call } from './http1-call.ts'
 import { type ConnectionOwner, type ConnectionTimeouts, Http1Connection } from './http1-connection.ts'
+import { IdleConnections, type IdleOwner } from './idle-connections.ts'
 
 export interface Http1ClientOptions extends ConnectionTimeouts {
   readonly connect: Connect
@@ -10,23 +11,20 @@ export interface Http1ClientOptions extends ConnectionTimeouts {
   readonly maxConnections: number
 }
 
-/** Methods that may be sent again when nothing of them was sent (RFC 9110 §9.2.2). */
-const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'QUERY'])
 const maxAttempts = 2
 const sweepMs = { shortest: 5, longest: 500 }
 
 /**
- * A client for one HTTP/1.1 upstream: small, strict and cheap, since it is the largest part of what a hop costs. The
- * connection that was used last is used first, so that no more are kept than are needed. Limits of time are looked
- * after by one sweep over all connections instead of a timer for each.
+ * A client for one HTTP/1.1 upstream: small, strict and cheap, since it is the largest part of what a hop costs. Limits
+ * of time are looked after by one sweep over all connections instead of a timer for each.
  */
 export function createHttp1Client(options: Http1ClientOptions): UpstreamClient {
   return new Http1Client(options)
 }
 
-class Http1Client implements UpstreamClient, ConnectionOwner {
+class Http1Client implements UpstreamClient, ConnectionOwner, IdleOwner {
   readonly #options: Http1ClientOptions
-  readonly #idle: Http1Connection[] = []
+  readonly #idle = new IdleConnections<Http1Connection>(this)
   readonly #connections = new Set<Http1Connection>()
   /** Requests for which there was no connection; the time is when they began to wait. */
   readonly #waiting = new Map<Http1Call, number>()
@@ -43,44 +41,56 @@ class Http1Client implements UpstreamClient, ConnectionOwner {
 
   send(request: UpstreamRequest, handler: ResponseHandler): UpstreamCall {
     const call = new Http1Call(request, handler, this.#onGivenUp)
-    const connection = this.#takeIdle()
-    if (connection !== undefined) connection.start(call)
-    else if (this.#connections.size < this.#options.maxConnections) this.#open(call)
-    else this.#waiting.set(call, this.nowMs)
+    const connection = this.#idle.take()
+    if (connection !== undefined) {
+      connection.start(call)
+    } else if (this.#connections.size < this.#options.maxConnections) {
+      this.#open(call)
+    } else {
+      this.#waiting.set(call, this.nowMs)
+      this.#idle.hurry()
+    }
     return call
   }
 
   close(): Promise<void> {
     this.#closing ??= Promise.withResolvers()
-    for (const connection of this.#idle.splice(0)) connection.destroy()
+    if (!this.hasWaiting) this.#idle.destroy()
     this.#settle()
     return this.#closing.promise
   }
 
-  onIdle(connection: Http1Connection): void {
-    const [next] = this.#waiting.keys()
-    if (next !== undefined) {
-      this.#waiting.delete(next)
-      connection.start(next)
-    } else if (this.#closing !== undefined) {
-      connection.destroy()
-    } else {
-      this.#idle.push(connection)
-    }
+  get hasWaiting(): boolean {
+    return this.#waiting.size > 0
   }
 
-  onNotOpened(call: Http1Call, reason: Refusal): void {
-    if (call.isOver) return
-    if (call.attempts < maxAttempts && idempotent.has(call.request.method)) this.#open(call)
+  onIdle(connection: Http1Connection): void {
+    if (this.#closing === undefined || this.hasWaiting) this.#idle.add(connection)
+    else connection.destroy()
+  }
+
+  onReady(): void {
+    for (const next of this.#waiting.keys()) {
+      const connection = this.#idle.take()
+      if (connection === undefined) return
+      this.#waiting.delete(next)
+      connection.start(next)
+    }
+    if (this.#closing !== undefined) this.#idle.destroy()
+  }
+
+  onUnsent(call: Http1Call, reason: Refusal): void {
+    // What has used up its time is not given it again.
+    const isWorthIt = call.isIdempotent && call.attempts < maxAttempts && reason.code !== 'upstream.timeout'
+    if (isWorthIt) this.#open(call)
     else call.fail(reason)
   }
 
   onClosed(connection: Http1Connection): void {
     this.#connections.delete(connection)
-    const at = this.#idle.indexOf(connection)
-    if (at !== -1) this.#idle.splice(at, 1)
+    this.#idle.delete(connection)
     const [next] = this.#waiting.keys()
-    if (next !== undefined) {
+    if (next !== undefined && this.#connections.size < this.#options.maxConnections) {
       this.#waiting.delete(next)
       this.#open(next)
     }
@@ -89,14 +99,6 @@ class Http1Client implements UpstreamClient, ConnectionOwner {
 
   readonly #onGivenUp = (call: Http1Call): void => {
     this.#waiting.delete(call)
-  }
-
-  #takeIdle(): Http1Connection | undefined {
-    for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
-      if (connection.isUsable) return connection
-      connection.destroy()
-    }
-    return undefined
   }
 
   #open(call: Http1Call): void {

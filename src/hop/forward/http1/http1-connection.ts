@@ -3,7 +3,6 @@ import { type Refusal, refusal } from '../../../model/refusal.ts'
 import type { BodySink, RequestBody } from '../request-body.ts'
 import { upstreamFailure } from '../upstream-failure.ts'
 import type { Http1Call } from './http1-call.ts'
-import { writeRequestHead } from './request-head.ts'
 import { ResponseParser } from './response-parser.ts'
 
 /** Opens a socket that reads as told. */
@@ -15,8 +14,8 @@ export interface ConnectionOwner {
   readonly nowMs: number
   /** It may take the next request. */
   onIdle(connection: Http1Connection): void
-  /** It could not be opened, and nothing of its call was sent. */
-  onNotOpened(call: Http1Call, reason: Refusal): void
+  /** Its call may be sent on another one: nothing of it was sent, or it is safe to repeat and upstream took no notice. */
+  onUnsent(call: Http1Call, reason: Refusal): void
   onClosed(connection: Http1Connection): void
 }
 
@@ -33,6 +32,8 @@ const idleMarginMs = 1_000
 /** All connections read into this: what is read is handed over at once, and copied by whoever keeps it. */
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1_024)
 
+const shortBody = refusal('request.malformed', 'a body shorter than it says')
+
 /**
  * One connection to upstream, with one request at a time (RFC 9112 §9). It is used again only when request and response
  * have ended, and both sides agree; bytes that nobody asked for end it, so that they are nobody's answer.
@@ -45,6 +46,7 @@ export class Http1Connection implements BodySink {
   #call: Http1Call | undefined
   #body: RequestBody | undefined
   #isOpen = false
+  #isUsed = false
   #isPaused = false
   #isChunked = false
   #idleLimitMs = idleMs
@@ -83,32 +85,35 @@ export class Http1Connection implements BodySink {
   }
 
   get isUsable(): boolean {
-    return this.#call === undefined && this.#socket.writable && !this.#socket.readableEnded
+    const socket = this.#socket
+    return this.#call === undefined && socket.writable && !socket.readableEnded && socket.writableLength === 0
   }
 
   /** Sends a request. */
   start(call: Http1Call): void {
-    const { request } = call
+    const { body, method } = call.request
     this.#call = call
     call.connection = this
     this.#movedMs = this.#owner.nowMs
-    this.#parser.begin(call.handler, request.method === 'HEAD')
-    const { body } = request
+    this.#parser.begin(call.handler, method === 'HEAD')
+    if (call.isPaused) this.pause()
     this.#body = body
     if (body === undefined) {
-      this.#socket.write(writeRequestHead(request), 'latin1')
+      this.#socket.write(call.head, 'latin1')
       return
     }
     this.#isChunked = body.length === undefined
     // The head waits for what the caller has sent already, and leaves with it.
     this.#socket.cork()
-    this.#socket.write(writeRequestHead(request), 'latin1')
+    this.#socket.write(call.head, 'latin1')
     body.flowInto(this)
     process.nextTick(uncork, this.#socket)
   }
 
   write(chunk: Buffer): boolean {
     this.#movedMs = this.#owner.nowMs
+    // An empty chunk would be the last one.
+    if (chunk.length === 0) return true
     if (!this.#isChunked) return this.#socket.write(chunk)
     this.#socket.cork()
     this.#socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1')
@@ -120,7 +125,11 @@ export class Http1Connection implements BodySink {
 
   end(trailers: readonly string[]): void {
     this.#movedMs = this.#owner.nowMs
-    if (!this.#isChunked) return
+    if (!this.#isChunked) {
+      // What comes next on this connection would be read as the rest of it.
+      if (this.#body?.bytes !== this.#body?.length) this.#breakOff(shortBody)
+      return
+    }
     let text = '0\r\n'
     for (let index = 0; index < trailers.length; index += 2) {
       text += `${trailers[index]}: ${trailers[index + 1]}\r\n`
@@ -141,6 +150,7 @@ export class Http1Connection implements BodySink {
 
   destroy(): void {
     this.#call = undefined
+    this.#body = undefined
     this.#parser.stop()
     this.#socket.destroy()
   }
@@ -177,26 +187,33 @@ export class Http1Connection implements BodySink {
       this.#socket.destroy()
       return
     }
-    this.#movedMs = this.#owner.nowMs
     const progress = this.#parser.read(readBuffer, size)
-    if (progress === 'more') call.handler.onPause()
-    else if (progress === 'end') this.#finish(call)
-    else this.#breakOff(refusal('upstream.malformed', this.#parser.reason))
+    // A handler may have given up on the way.
+    if (call.isOver) return
+    if (progress === 'end') {
+      this.#finish(call)
+    } else if (progress === 'malformed') {
+      this.#breakOff(refusal('upstream.malformed', this.#parser.reason))
+    } else {
+      // A head that comes drop by drop does not move.
+      if (!this.#parser.isWithinHead) this.#movedMs = this.#owner.nowMs
+      call.handler.onPause()
+    }
   }
 
   #finish(call: Http1Call): void {
     const { head, rest, trailers } = this.#parser
-    if (call.isOver) return
-    this.#call = undefined
-    this.#parser.stop()
     const isReusable = head?.isPersistent === true && rest === 0 && this.#isRequestSent()
-    this.#body = undefined
-    call.end(trailers)
     const limitMs = this.#idleLimit(head?.keepAliveSeconds)
+    this.#call = undefined
+    this.#body = undefined
+    this.#parser.stop()
+    call.end(trailers)
     if (!isReusable || limitMs <= 0 || !this.isUsable) {
       this.#socket.destroy()
       return
     }
+    this.#isUsed = true
     this.#idleLimitMs = limitMs
     this.#movedMs = this.#owner.nowMs
     if (this.#isPaused) this.resume()
@@ -220,23 +237,30 @@ export class Http1Connection implements BodySink {
   readonly #onEnd = (): void => {
     const call = this.#call
     if (call !== undefined && this.#isOpen && this.#parser.readEnd() === 'end') this.#finish(call)
-    else this.#breakOff(refusal('upstream.unreachable', 'the connection ended before the response'))
+    else this.#breakOff(refusal('upstream.unreachable', 'the connection ended before the response did'))
   }
 
   readonly #onClose = (): void => {
-    this.#breakOff(refusal('upstream.unreachable', 'the connection closed before the response'))
+    this.#breakOff(refusal('upstream.unreachable', 'the connection closed before the response ended'))
     this.#owner.onClosed(this)
   }
 
   #breakOff(reason: Refusal): void {
     const call = this.#call
+    const isUnanswered = this.#parser.isUntouched
     this.#call = undefined
+    this.#body = undefined
     this.#parser.stop()
     this.#socket.destroy()
     if (call === undefined) return
     call.connection = undefined
-    if (this.#isOpen) call.fail(reason)
-    else this.#owner.onNotOpened(call, reason)
+    if (!this.#isOpen || (isUnanswered && this.#hasMissed(call, reason))) this.#owner.onUnsent(call, reason)
+    else call.fail(reason)
+  }
+
+  /** Whether upstream may have closed an idle connection while the request was on its way (RFC 9112 §9.3.1). */
+  #hasMissed(call: Http1Call, reason: Refusal): boolean {
+    return this.#isUsed && call.isRepeatable && reason.code === 'upstream.unreachable'
   }
 
   /** Gives up opening. */

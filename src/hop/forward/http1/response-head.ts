@@ -148,9 +148,10 @@ function readTimeout(value: string): number | undefined {
   return seconds === undefined ? undefined : Number(seconds)
 }
 
-/** Remembered by the exact spelling; an upstream has few, and the bound is for one that makes them up. */
+/** Remembered by the exact spelling; an upstream has few, and the bounds are for one that makes them up. */
 const roles = new Map<string, Role>()
 const rolesLimit = 1_000
+const rememberedLength = 64
 
 /** @returns undefined for a name that is no token (RFC 9110 §5.6.2) */
 function roleOf(name: string): Role | undefined {
@@ -166,6 +167,7 @@ function roleOf(name: string): Role | undefined {
     lower === 'keep-alive'
       ? lower
       : 'other'
-  roles.set(name, role)
+  // A copy, because a part of a text keeps all of it.
+  if (name.length <= rememberedLength) roles.set(Buffer.from(name, 'latin1').toString('latin1'), role)
   return role
 }

@@ -8,6 +8,10 @@ const maxHeadBytes = 64 * 1_024
 const usualHeadBytes = 2_048
 /** Interim responses before the final one; more is an attack. */
 const maxInterim = 32
+const emptyLine = '\r\n\r\n'
+const beginning = 'HTTP/1.'
+/** What no head goes on with: control characters, and half of a line end. */
+const noHead = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|[^\r]\n|\r[^\n]/
 
 /** What the bytes so far amount to: the response goes on, has ended, or is none. */
 export type Progress = 'more' | 'end' | 'malformed'
@@ -21,12 +25,13 @@ const noTrailers: readonly string[] = []
 export class ResponseParser {
   #handler: ResponseHandler | undefined
   #isHead = false
-  #state: 'length' | 'chunked' | 'until close' = 'length'
+  #state: 'head' | 'length' | 'chunked' | 'until close' | 'stopped' = 'stopped'
+  /** The head as far as it has come. Looking into it costs its length each time, so only its end is looked at. */
   #pending = ''
+  #pendingEnd = ''
   #left = 0
   #interim = 0
   #decoder: ChunkedDecoder | undefined
-  #trailers: readonly string[] = noTrailers
   #head: ResponseHead | undefined
   #reason = ''
   #rest = 0
@@ -47,88 +52,114 @@ export class ResponseParser {
   }
 
   get trailers(): readonly string[] {
-    return this.#trailers
+    return this.#decoder?.trailers ?? noTrailers
   }
 
   /** Whether not one byte of the response has come. */
   get isUntouched(): boolean {
-    return this.#head === undefined && this.#pending === '' && this.#interim === 0
+    return this.#state === 'head' && this.#pending === '' && this.#interim === 0
+  }
+
+  /** Whether the beginning of a head has come, and not yet its end. */
+  get isWithinHead(): boolean {
+    return this.#pending !== ''
   }
 
   /** Begins with the response to the next request. */
   begin(handler: ResponseHandler, isHead: boolean): void {
     this.#handler = handler
     this.#isHead = isHead
-    this.#state = 'length'
-    this.#pending = ''
+    this.#state = 'head'
     this.#interim = 0
-    this.#trailers = noTrailers
+  }
+
+  /** Hands nothing over any more, also of what is being read, and forgets the response. */
+  stop(): void {
+    this.#handler = undefined
+    this.#state = 'stopped'
+    this.#forgetPending()
+    this.#decoder = undefined
     this.#head = undefined
   }
 
-  /** Hands nothing over any more. */
-  stop(): void {
-    this.#handler = undefined
-  }
-
-  /** Reads the next bytes: the first `size` of the buffer. */
+  /**
+   * Reads the next bytes: the first `size` of the buffer, within which data is moved. Malformed bytes are not handed
+   * over, though what came before them may have been.
+   */
   read(buffer: Buffer, size: number): Progress {
     let at = 0
-    while (this.#head === undefined) {
+    while (this.#state === 'head') {
       at = this.#readHead(buffer, at, size)
       if (at === -1) return 'malformed'
       if (at > size) return 'more'
     }
-    if (this.#state === 'length' && this.#left === 0) return this.#ended(size - at)
-    const handler = this.#handler
-    if (handler === undefined || at === size) return 'more'
     switch (this.#state) {
       case 'length': {
         const taken = Math.min(this.#left, size - at)
         this.#left -= taken
-        handler.onData(buffer.subarray(at, at + taken))
-        return this.#left === 0 ? this.#ended(size - at - taken) : 'more'
+        // First, because the handler may stop all this.
+        const isEnd = this.#left === 0
+        this.#rest = size - at - taken
+        if (taken > 0) this.#handler?.onData(buffer.subarray(at, at + taken))
+        return isEnd ? 'end' : 'more'
       }
       case 'chunked': {
         const decoder = this.#decoder as ChunkedDecoder
-        at = decoder.decode(buffer, at, size, handler)
+        at = decoder.decode(buffer, at, size, this.#handler as ResponseHandler)
         if (at === -1) return this.#malformed('a body that is not chunked as it says')
-        if (at > size) return 'more'
-        this.#trailers = decoder.trailers
-        return this.#ended(size - at)
+        this.#rest = Math.max(0, size - at)
+        return at > size ? 'more' : 'end'
       }
+      case 'until close':
+        if (at < size) this.#handler?.onData(buffer.subarray(at, size))
+        return 'more'
       default:
-        handler.onData(buffer.subarray(at, size))
         return 'more'
     }
   }
 
   /** The connection has ended. Only a response that says nothing of its length ends with it. */
   readEnd(): Progress {
-    return this.#state === 'until close' ? this.#ended(0) : 'malformed'
+    this.#rest = 0
+    return this.#state === 'until close' ? 'end' : 'malformed'
   }
 
   /** @returns where the head ended; past `size` when it goes on; -1 when it is malformed */
   #readHead(buffer: Buffer, start: number, size: number): number {
-    let text = ''
-    let end = -1
-    for (const limit of [usualHeadBytes, maxHeadBytes]) {
-      text = this.#pending + buffer.toString('latin1', start, Math.min(size, start + limit))
-      end = text.indexOf('\r\n\r\n', Math.max(0, this.#pending.length - 3))
-      if (end !== -1 || size - start <= limit) break
+    // The empty line may have begun in what came before.
+    const seam = this.#pendingEnd
+    let limit = usualHeadBytes
+    let text = seam + buffer.toString('latin1', start, Math.min(size, start + limit))
+    let end = text.indexOf(emptyLine)
+    if (end === -1 && size - start > limit) {
+      limit = maxHeadBytes
+      text = seam + buffer.toString('latin1', start, Math.min(size, start + limit))
+      end = text.indexOf(emptyLine)
     }
-    if (end > maxHeadBytes || (end === -1 && text.length > maxHeadBytes))
+    const before = this.#pending.length - seam.length
+    if (before + (end === -1 ? text.length : end) > maxHeadBytes)
       return this.#fail('a head that is too large')
-    if (end === -1) {
-      if (!mayBecomeHead(text)) return this.#fail('no HTTP/1.1 response')
-      this.#pending = text
-      return size + 1
-    }
-    const at = start + end + 4 - this.#pending.length
-    this.#pending = ''
-    const head = readResponseHead(text.slice(0, end), this.#isHead)
+    if (end === -1) return this.#keep(text, seam) ? size + 1 : this.#fail('no head of an HTTP/1.1 response')
+    const whole = seam === '' ? text : this.#pending + text.slice(seam.length)
+    this.#forgetPending()
+    const head = readResponseHead(whole.slice(0, before + end), this.#isHead)
     if (typeof head === 'string') return this.#fail(head)
+    const at = start + end + emptyLine.length - seam.length
     return head.status < 200 ? this.#takeInterim(head, at) : this.#takeFinal(head, at)
+  }
+
+  /** @returns false when no head can come of it: who sends such a thing may wait for an answer */
+  #keep(text: string, seam: string): boolean {
+    if (noHead.test(text)) return false
+    const isJustBegun = this.#pending.length < beginning.length
+    this.#pending += text.slice(seam.length)
+    this.#pendingEnd = text.slice(1 - emptyLine.length)
+    return !isJustBegun || beginning.startsWith(this.#pending.slice(0, beginning.length))
+  }
+
+  #forgetPending(): void {
+    this.#pending = ''
+    this.#pendingEnd = ''
   }
 
   #takeInterim(head: ResponseHead, at: number): number {
@@ -153,11 +184,6 @@ export class ResponseParser {
     return at
   }
 
-  #ended(rest: number): 'end' {
-    this.#rest = rest
-    return 'end'
-  }
-
   #fail(reason: string): -1 {
     this.#reason = reason
     return -1
@@ -167,12 +193,4 @@ export class ResponseParser {
     this.#reason = reason
     return 'malformed'
   }
-}
-
-const start = 'HTTP/1.'
-
-/** Whether more bytes could make a head of it: who says something else is not waited for until the time is over. */
-function mayBecomeHead(text: string): boolean {
-  const isBegun = text.length < start.length ? start.startsWith(text) : text.startsWith(start)
-  return isBegun && !/(?:^|[^\r])\n/.test(text)
 }
