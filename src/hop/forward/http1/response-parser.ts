@@ -164,6 +164,8 @@ export class ResponseParser {
 
   #takeInterim(head: ResponseHead, at: number): number {
     if (head.status === 101) return this.#fail('a switch to a protocol that nobody asked for')
+    // HTTP/1.0 has none, and what ends the connection is not followed by anything.
+    if (!head.isPersistent) return this.#fail('an interim response that is the last one')
     this.#interim += 1
     if (this.#interim > maxInterim) return this.#fail('too many interim responses')
     if (head.status !== 100) this.#handler?.onInformation(head.status, head.fields)
