@@ -31,7 +31,8 @@ const statusOf: ReadonlyMap<number, number> = new Map([
   [501, grpcStatus.unimplemented],
   [502, grpcStatus.unavailable],
   [503, grpcStatus.unavailable],
-  [504, grpcStatus.unavailable],
+  // Clients may call again what is unavailable; what took too long may have been done.
+  [504, grpcStatus.deadlineExceeded],
 ])
 
 /** gRPC itself; gRPC-Web is another protocol, whose trailers are in the body. */
