@@ -5,12 +5,13 @@ import type { BodySink, RequestBody } from '../request-body.ts'
 import type { ResponseHandler, UpstreamCall, UpstreamRequest } from '../upstream-client.ts'
 import type { Http2Session } from './http2-session.ts'
 import { KeptBody } from './kept-body.ts'
-import { requestFields } from './request-fields.ts'
+import { requestFields, trailerFields } from './request-fields.ts'
 import { responseFields } from './response-fields.ts'
 
 /** Interim responses before the final one; more is an attack. */
 const maxInterim = 32
 const noTrailers: readonly string[] = []
+const tooLarge = refusal('upstream.malformed', 'a header section that is too large')
 
 export interface CallTimeouts {
   readonly headersTimeoutMs: number
@@ -80,16 +81,16 @@ export class Http2Call implements UpstreamCall, BodySink {
     return body === undefined || body.bytes === 0
   }
 
-  /**
-   * Sends it on a connection that has capacity.
-   *
-   * @throws TypeError when HTTP/2 has no way to say it
-   */
+  /** Sends it on a connection that has capacity. */
   start(session: Http2Session): void {
     const { body } = this.request
+    const fields = requestFields(this.request, session.scheme, session.acceptedHeaderBytes)
+    if (!fields.ok) {
+      process.nextTick(() => this.fail(fields.error))
+      return
+    }
     this.#canceller = body && new AbortController()
-    const fields = requestFields(this.request, session.scheme)
-    const stream = session.request(fields, this.#canceller?.signal)
+    const stream = session.request(fields.value, this.#canceller?.signal)
     this.attempts += 1
     this.#session = session
     this.#stream = stream
@@ -202,22 +203,30 @@ export class Http2Call implements UpstreamCall, BodySink {
     const status = Number(headers[':status'])
     if (this.#interim > maxInterim) this.fail(refusal('upstream.malformed', 'too many interim responses'))
     else if (status === 101) this.fail(refusal('upstream.malformed', 'a switch to another protocol'))
-    else if (status !== 100) this.#handler.onInformation(status, responseFields(raw ?? []))
+    else if (status !== 100) this.#takeInterim(status, responseFields(raw ?? []))
+  }
+
+  #takeInterim(status: number, fields: readonly string[] | undefined): void {
+    if (fields === undefined) this.fail(tooLarge)
+    else this.#handler.onInformation(status, fields)
   }
 
   readonly #onResponse = (headers: IncomingHttpHeaders, _flags: number, raw?: readonly string[]): void => {
     const stream = this.#stream
     if (this.#isOver || stream === undefined) return
     const status = Number(headers[':status'])
+    const fields = responseFields(raw ?? [])
     if (!(status >= 200 && status <= 599)) {
       this.fail(refusal('upstream.malformed', 'a status that is none'))
-      return
+    } else if (fields === undefined) {
+      this.fail(tooLarge)
+    } else {
+      this.#hasHead = true
+      this.#kept.drop()
+      this.#moved()
+      this.#handler.onHead(status, STATUS_CODES[status] ?? '', fields)
+      if (!this.#isOver) stream.on('data', this.#onData)
     }
-    this.#hasHead = true
-    this.#kept.drop()
-    this.#moved()
-    this.#handler.onHead(status, STATUS_CODES[status] ?? '', responseFields(raw ?? []))
-    if (!this.#isOver) stream.on('data', this.#onData)
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -227,7 +236,9 @@ export class Http2Call implements UpstreamCall, BodySink {
   }
 
   readonly #onTrailers = (_headers: unknown, _flags: number, raw?: readonly string[]): void => {
-    this.#trailers = raw ?? noTrailers
+    const fields = responseFields(raw ?? noTrailers)
+    if (fields === undefined) this.fail(tooLarge)
+    else this.#trailers = fields
   }
 
   readonly #onEnd = (): void => {
@@ -285,15 +296,4 @@ export class Http2Call implements UpstreamCall, BodySink {
     this.request.body?.stop()
     this.#owner.onOver(this)
   }
-}
-
-function trailerFields(list: readonly string[]): Record<string, string[]> {
-  const fields: Record<string, string[]> = Object.create(null)
-  for (let index = 0; index < list.length; index += 2) {
-    const name = (list[index] as string).toLowerCase()
-    const values = fields[name] ?? []
-    values.push(list[index + 1] as string)
-    fields[name] = values
-  }
-  return fields
 }

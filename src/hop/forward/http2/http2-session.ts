@@ -3,13 +3,14 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { type Refusal, refusal } from '../../../model/refusal.ts'
 import type { Connect } from '../connect.ts'
+import { maxHeaderListBytes } from './response-fields.ts'
 import { SessionHealth } from './session-health.ts'
 import { errorName, sessionFailure, streamFailure } from './stream-failure.ts'
 
-/** Longest header section of a response, in bytes as RFC 9113 §6.5.2 counts them. */
-const maxHeaderListBytes = 64 * 1_024
-/** Longest header section of a request: more than any limit on what arrives lets through. */
-const maxRequestHeaderBytes = 4 * 1_024 * 1_024
+const { NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = constants
+
+/** Longest header section of a request that Node sends. What is longer is refused before. */
+const maxRequestHeaderBytes = 256 * 1_024
 /** What upstream may send of one response before somebody reads it. */
 const streamWindowBytes = 256 * 1_024
 /** The same for all responses of a connection together; Node gives it back as it is received. */
@@ -70,6 +71,7 @@ export class Http2Session {
   #streams = 0
   #requests = 0
   #maxStreams = 0
+  #acceptedHeaderBytes = Infinity
   #error: Error | undefined
   #reason: Refusal | undefined
   /** The last stream that upstream may have processed, once it has said so (RFC 9113 §6.8). */
@@ -108,6 +110,11 @@ export class Http2Session {
   /** Whether the connection is gone, or going with all that is on it. */
   get isLost(): boolean {
     return this.#state === 'closed' || this.#socket.destroyed || this.#session?.destroyed === true
+  }
+
+  /** The longest header section that upstream takes, as it says. */
+  get acceptedHeaderBytes(): number {
+    return this.#acceptedHeaderBytes
   }
 
   /** Streams that upstream lets be open at the same time. */
@@ -217,8 +224,10 @@ export class Http2Session {
 
   readonly #onSettings = (): void => {
     if (this.#state === 'closed') return
-    const most = this.#session?.remoteSettings.maxConcurrentStreams ?? Infinity
-    this.#maxStreams = Math.min(most, this.#options.streamsPerSession)
+    const { maxConcurrentStreams = Infinity, maxHeaderListSize = Infinity } =
+      this.#session?.remoteSettings ?? {}
+    this.#maxStreams = Math.min(maxConcurrentStreams, this.#options.streamsPerSession)
+    this.#acceptedHeaderBytes = maxHeaderListSize
     if (this.#state === 'opening') {
       clearTimeout(this.#openTimer)
       this.#state = 'open'
