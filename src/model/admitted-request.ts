@@ -31,6 +31,8 @@ export interface AdmittedRequest<R extends Route = Route> {
   readonly expectsContinue: boolean
   /** Whether the caller takes trailers with the response: it said `TE: trailers`, or it is a gRPC call, which has them. */
   readonly acceptsTrailers: boolean
+  /** Whether the request has said that trailers follow its body (`Trailer`). */
+  readonly announcesTrailers: boolean
   /** How long the caller gives a gRPC call, in milliseconds; undefined for any other request. */
   readonly grpcTimeoutMs: number | undefined
   /** The upgrade protocol asked for; only `websocket` gets this far, and only on a route that allows it. */

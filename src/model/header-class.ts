@@ -13,6 +13,7 @@ export type HeaderClass =
   | 'traceparent'
   | 'request-id'
   | 'te'
+  | 'trailer'
   | 'content-type' // may be forwarded, and says whether the request is a gRPC call
   | 'grpc-timeout' // the same, and how long it may take
   | 'via'
@@ -30,6 +31,7 @@ const ownClass: ReadonlyMap<string, HeaderClass> = new Map<string, HeaderClass>(
   ['traceparent', 'traceparent'],
   ['x-request-id', 'request-id'],
   ['te', 'te'],
+  ['trailer', 'trailer'],
   ['content-type', 'content-type'],
   ['grpc-timeout', 'grpc-timeout'],
   ['via', 'via'],
@@ -46,7 +48,6 @@ const hopByHop: ReadonlySet<string> = new Set([
   'proxy-authorization',
   'proxy-authenticate',
   'proxy-authentication-info',
-  'trailer',
   'http2-settings',
 ])
 

@@ -259,7 +259,7 @@ describe.each(implementations)('the upstream client for $name', implementation =
         'Authorization',
         'x',
       ])
-      const { recorded } = sendRecorded(client, { method: 'POST', body })
+      const { recorded } = sendRecorded(client, { method: 'POST', body, announcesTrailers: true })
       source.end('sum')
       await recorded.over()
       const lower = trailers.map((text, index) => (index % 2 === 0 ? text.toLowerCase() : text))

@@ -10,7 +10,7 @@ import { createHttp2Client, type Http2ClientOptions } from '../../src/hop/forwar
 import type { UpstreamClient } from '../../src/hop/forward/upstream-client.ts'
 import { canMakeCertificates, createAuthority, withCertificates } from '../support/certificate.ts'
 import type { Field } from '../support/hpack.ts'
-import { encodeFields } from '../support/hpack.ts'
+import { decodeFields, encodeFields } from '../support/hpack.ts'
 import {
   dataFrame,
   errorCode,
@@ -334,6 +334,67 @@ describe('a request', () => {
       expect(peer.body(streamId)).toEqual({ text: 'half', isEnded: false })
     }
     expect(server.peers).toHaveLength(1)
+  })
+
+  it('whose trailers are announced brings them, and is cancelled as any other', async () => {
+    const { server, client } = await start({ settings: [[setting.initialWindowSize, 100]] })
+    const begin = (text: string) => {
+      const { source, body } = aRequestBody({}, ['X-Sum', '42'])
+      const sent = sendRecorded(client, { method: 'POST', body, announcesTrailers: true })
+      source.write(text)
+      return { ...sent, source }
+    }
+    const whole = begin('some')
+    whole.source.end()
+    const first = await server.request()
+    await until(() => first.peer.body(first.streamId).isEnded, 'the trailers')
+    const block = first.peer.frames.findLast(({ type }) => type === frameType.headers)?.payload as Buffer
+    expect(decodeFields(block)).toEqual([['x-sum', '42']])
+    whole.call.abort()
+    await until(() => first.peer.reset(first.streamId) === errorCode.cancel, 'RST_STREAM')
+
+    const half = begin('half')
+    const second = await server.request(1)
+    await until(() => second.peer.body(second.streamId).text === 'half', 'the body')
+    half.call.abort()
+    await until(() => second.peer.reset(second.streamId) === errorCode.cancel, 'RST_STREAM')
+    expect(second.peer.body(second.streamId).isEnded).toBe(false)
+
+    const stuck = begin('x'.repeat(1_000))
+    stuck.source.end()
+    const third = await server.request(2)
+    await until(() => third.peer.body(third.streamId).text.length === 100, 'the first piece')
+    stuck.call.abort()
+    third.peer.send(windowUpdateFrame(third.streamId, 10_000))
+    await until(() => third.peer.reset(third.streamId) === errorCode.cancel, 'RST_STREAM')
+    expect(third.peer.body(third.streamId).isEnded).toBe(false)
+    expect(server.peers).toHaveLength(1)
+  })
+
+  it('whose trailers were not announced goes without them', async () => {
+    const { server, client } = await start()
+    const { source, body } = aRequestBody({}, ['X-Sum', '42'])
+    sendRecorded(client, { method: 'POST', body })
+    source.end('some')
+    const { peer, streamId } = await server.request()
+    await until(() => peer.body(streamId).isEnded, 'the end')
+    expect(peer.frames.filter(({ type }) => type === frameType.headers)).toHaveLength(1)
+    answer(await server.request())
+  })
+
+  it('that is held back and given up does not keep its connection open for ever', async () => {
+    const { server, client } = await start({ onRequest: answer }, { connectTimeoutMs: 200 })
+    await sendRecorded(client).recorded.over()
+    const [peer] = server.peers
+    // Out of a timer, the settings are read after the request was made and before it would be sent.
+    await sleep(20)
+    peer?.send(settingsFrame([[maxConcurrentStreams, 0]]))
+    const { call } = sendRecorded(client)
+    await sleep(50)
+    expect(server.requests).toHaveLength(1)
+    call.abort()
+    await until(() => peer?.isClosed === true, 'the end of the connection')
+    expect((await sendRecorded(client).recorded.over()).text).toBe('ok')
   })
 
   it('whose body is not taken is upstream.timeout, and is reset', async () => {

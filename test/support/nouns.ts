@@ -57,6 +57,7 @@ export function anAdmittedRequest<R extends AdmittedRequest['route'] = Protected
     contentLength: undefined,
     expectsContinue: false,
     acceptsTrailers: false,
+    announcesTrailers: false,
     grpcTimeoutMs: undefined,
     requestId: 'request-1',
     traceId: '4bf92f3577b34da6a3ce929d0e0e4736',

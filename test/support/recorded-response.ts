@@ -103,6 +103,7 @@ export function sendRecorded(
     fields: ['Host', 'orders.test'],
     body: undefined,
     acceptsTrailers: false,
+    announcesTrailers: false,
   }
   const call = client.send({ ...request, ...about }, recorded)
   recorded.isReturned = true

@@ -119,6 +119,7 @@ export function createAccept(options: AcceptOptions): Accept {
       // An HTTP/1.0 caller cannot read an interim response (RFC 9110 §10.1.1).
       expectsContinue: headers.expect !== undefined && received.httpVersion !== '1.0',
       acceptsTrailers: headers.acceptsTrailers,
+      announcesTrailers: headers.announcesTrailers,
       grpcTimeoutMs: headers.grpcTimeoutMs,
       ...(upgrading && { upgrade: 'websocket' as const }),
       requestId,

@@ -18,6 +18,7 @@ export interface CleanHeaders {
   readonly traceparent: string | undefined
   readonly requestId: string | undefined
   readonly acceptsTrailers: boolean
+  readonly announcesTrailers: boolean
   /** Of a gRPC call, in milliseconds. */
   readonly grpcTimeoutMs: number | undefined
   /** Values of `Via`, in order. */
@@ -57,6 +58,7 @@ export function cleanHeaders(raw: readonly string[], httpVersion: string): Resul
   let traceparents = 0
   let requestId: string | undefined
   let te: string | undefined
+  let announcesTrailers = false
   let isGrpcCall = false
   let grpcTimeout: string | undefined
   let connection: string | undefined
@@ -114,6 +116,9 @@ export function cleanHeaders(raw: readonly string[], httpVersion: string): Resul
       case 'te':
         te = te === undefined ? value : `${te},${value}`
         break
+      case 'trailer':
+        announcesTrailers = true
+        break
       case 'content-type':
         isGrpcCall ||= isGrpc(value)
         forwardable.push(name, value)
@@ -163,6 +168,7 @@ export function cleanHeaders(raw: readonly string[], httpVersion: string): Resul
     traceparent,
     requestId,
     acceptsTrailers: isGrpcCall || (te !== undefined && namesTrailers(te)),
+    announcesTrailers,
     grpcTimeoutMs: isGrpcCall && grpcTimeout !== undefined ? parseGrpcTimeout(grpcTimeout) : undefined,
     via: via ?? none,
     forwarded: forwarded ?? noForwarded,

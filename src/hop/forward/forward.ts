@@ -157,8 +157,9 @@ export function createForward(options: ForwardOptions): Forward {
           timer = setTimeout(() => relay.giveUp(deadline.reason), deadline.leftMs)
         }
         const body = bodyOf(admitted, caller, relay)
-        const { method, target, acceptsTrailers } = admitted
-        relay.started(client.send({ method, target, fields, body, acceptsTrailers }, relay), body)
+        const { method, target, acceptsTrailers, announcesTrailers } = admitted
+        const request = { method, target, fields, body, acceptsTrailers, announcesTrailers }
+        relay.started(client.send(request, relay), body)
       })
     },
     close: () => client.close(),

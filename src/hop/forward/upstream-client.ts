@@ -12,6 +12,8 @@ export interface UpstreamRequest {
   readonly body: RequestBody | undefined
   /** Whether who asks takes trailers with the response (`TE: trailers`, RFC 9110 §10.1.4). */
   readonly acceptsTrailers: boolean
+  /** Whether the request has said that trailers follow its body (`Trailer`, RFC 9110 §6.6.2). */
+  readonly announcesTrailers: boolean
 }
 
 /**

@@ -51,6 +51,8 @@ export class Http2Call implements UpstreamCall, BodySink {
   #isMoved = false
   #isBodyFlowing = false
   #hasHead = false
+  /** Whether Node will still ask for the trailers of the request. */
+  #isAwaitingTrailers = false
   /** Whether the stream's own end came, and not only an end to it. */
   #isWhole = false
   #interim = 0
@@ -89,8 +91,13 @@ export class Http2Call implements UpstreamCall, BodySink {
       process.nextTick(() => this.fail(fields.error))
       return
     }
+    const waitForTrailers = this.request.announcesTrailers
     this.#canceller = body && new AbortController()
-    const stream = session.request(fields.value, this.#canceller?.signal)
+    const stream = session.request(
+      fields.value,
+      this.#canceller && { signal: this.#canceller.signal, waitForTrailers },
+    )
+    this.#isAwaitingTrailers = waitForTrailers
     this.attempts += 1
     this.#session = session
     this.#stream = stream
@@ -185,7 +192,7 @@ export class Http2Call implements UpstreamCall, BodySink {
 
   #sendBody(stream: ClientHttp2Stream, body: RequestBody): void {
     stream.on('drain', this.#onDrain)
-    stream.once('wantTrailers', () => stream.sendTrailers(trailerFields(this.#requestTrailers)))
+    stream.once('wantTrailers', this.#onWantTrailers)
     if (!this.#isBodyFlowing) {
       this.#isBodyFlowing = true
       body.flowInto(this)
@@ -244,10 +251,9 @@ export class Http2Call implements UpstreamCall, BodySink {
   readonly #onEnd = (): void => {
     const stream = this.#stream
     if (this.#isOver || stream === undefined || !this.#isWhole || !this.#hasHead) return
-    const isRequestSent = this.#isRequestSent()
     this.#over()
     // An answer that did not wait for the whole request: nobody reads the rest (RFC 9113 §8.1).
-    if (!isRequestSent) this.#cancel()
+    if (!stream.writableFinished) this.#cancel()
     this.#handler.onEnd(this.#trailers)
   }
 
@@ -270,7 +276,7 @@ export class Http2Call implements UpstreamCall, BodySink {
       const ending = session.isUnprocessed(stream) ? 'unprocessed' : session.isLost ? 'lost' : 'reset'
       this.#owner.onBroken(this, ending, session.failure(stream, error))
     }
-    session.released()
+    session.release(stream)
   }
 
   #moved(): void {
@@ -282,18 +288,27 @@ export class Http2Call implements UpstreamCall, BodySink {
   }
 
   /**
-   * Resets the stream with CANCEL. While it has a body, closing it would first tell upstream that the body is whole, or
-   * end the process with an assertion of Node's; a signal does neither.
+   * Resets the stream with CANCEL. While it has a body, closing it would first tell upstream that the body is whole: a
+   * signal does not. When the body has ended and Node has not asked for the trailers yet, that must come first: it asks
+   * even for those of a stream that is gone, and ends the process when it finds it so.
    */
   #cancel(): void {
-    if (this.#canceller === undefined) this.#stream?.close(constants.NGHTTP2_CANCEL)
-    else this.#canceller.abort()
+    const stream = this.#stream
+    if (this.#canceller === undefined) stream?.close(NGHTTP2_CANCEL)
+    else if (!this.#isAwaitingTrailers || stream?.writableEnded !== true) this.#canceller.abort()
+  }
+
+  readonly #onWantTrailers = (): void => {
+    this.#isAwaitingTrailers = false
+    if (this.#isOver) setImmediate(() => this.#cancel())
+    else this.#stream?.sendTrailers(trailerFields(this.#requestTrailers))
   }
 
   #over(): void {
     this.#isOver = true
     this.#kept.drop()
     this.request.body?.stop()
+    if (this.#stream !== undefined) this.#session?.abandon(this.#stream)
     this.#owner.onOver(this)
   }
 }

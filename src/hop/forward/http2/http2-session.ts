@@ -44,6 +44,14 @@ export interface SessionOptions {
   readonly pingTimeoutMs: number
 }
 
+/** How the body of a request is sent. */
+export interface StreamBody {
+  /** Cancels the request. */
+  readonly signal: AbortSignal
+  /** Whether Node asks for trailers (`wantTrailers`) when the body has ended. */
+  readonly waitForTrailers: boolean
+}
+
 /** What a session tells the client that it belongs to. */
 export interface SessionOwner {
   /** The time of the last sweep. */
@@ -69,6 +77,8 @@ export class Http2Session {
   #session: ClientHttp2Session | undefined
   #state: 'opening' | 'open' | 'draining' | 'closed' = 'opening'
   #streams = 0
+  /** Streams that nobody waits for any more, and since when. They are closed as soon as upstream can be told. */
+  readonly #abandoned = new Map<ClientHttp2Stream, number>()
   #requests = 0
   #maxStreams = 0
   #acceptedHeaderBytes = Infinity
@@ -130,16 +140,17 @@ export class Http2Session {
   }
 
   /**
-   * Opens a stream and sends a header section on it. To be called when it has capacity; {@link released} is to be
+   * Opens a stream and sends a header section on it. To be called when it has capacity; {@link release} is to be
    * called when the stream is gone.
    *
-   * @param signal cancels a request with a body; without one there is none
+   * @param body undefined when there is none
    */
-  request(fields: readonly string[], signal: AbortSignal | undefined): ClientHttp2Stream {
+  request(fields: readonly string[], body: StreamBody | undefined): ClientHttp2Stream {
     const session = this.#session as ClientHttp2Session
-    const options =
-      signal === undefined ? { endStream: true } : { endStream: false, waitForTrailers: true, signal }
-    const stream = session.request(fields, options)
+    const stream = session.request(
+      fields,
+      body === undefined ? { endStream: true } : { endStream: false, ...body },
+    )
     this.#streams += 1
     this.#requests += 1
     if (this.#requests >= this.#options.requestsPerSession) this.#state = 'draining'
@@ -164,9 +175,15 @@ export class Http2Session {
     return this.#reason ?? sessionFailure(error ?? this.#error)
   }
 
+  /** Nobody waits for a stream any more. */
+  abandon(stream: ClientHttp2Stream): void {
+    this.#abandoned.set(stream, this.#owner.nowMs)
+  }
+
   /** A stream is gone. */
-  released(): void {
+  release(stream: ClientHttp2Stream): void {
     this.#streams -= 1
+    this.#abandoned.delete(stream)
     this.#idleSinceMs = this.#owner.nowMs
     if (this.#streams === 0 && this.#state === 'draining') this.#session?.close()
     else if (this.hasCapacity) this.#owner.onCapacity(this)
@@ -187,6 +204,7 @@ export class Http2Session {
   /** Looks whether it is idle for too long, or dead. */
   check(nowMs: number): void {
     if (this.#state === 'opening') return
+    this.#checkAbandoned(nowMs)
     const restedMs = nowMs - this.#idleSinceMs
     if (this.#streams === 0) {
       if (this.#state !== 'open') {
@@ -198,6 +216,14 @@ export class Http2Session {
       if (next === 'ping') this.#ping()
       else if (next === 'dead') this.#end(refusal('upstream.unreachable', 'no answer to a ping'))
     }
+  }
+
+  /** Upstream cannot be told, or not be asked, because it takes nothing: there is no use in it any more. */
+  #checkAbandoned(nowMs: number): void {
+    const [sinceMs] = this.#abandoned.values()
+    if (sinceMs === undefined || nowMs - sinceMs < this.#options.connectTimeoutMs) return
+    if (this.#abandoned.size === this.#streams) this.#end(refusal('upstream.unreachable', 'nothing is taken'))
+    else this.drain()
   }
 
   #ping(): void {
