@@ -159,7 +159,8 @@ routes:
     requested_token_type: jwt
     privileged: true
     websocket: true
-  - { path: /healthz, public: true, websocket: { origins: ["https://b.test:8443", "http://[::1]", capacitor://localhost, "http://[::1]"] } }
+    timeout: 90s
+  - { path: /healthz, public: true, timeout: 500ms, websocket: { origins: ["https://b.test:8443", "http://[::1]", capacitor://localhost, "http://[::1]"] } }
 limits: { headers: 32KiB, header_count: 50, target: 1KiB, body: 1MiB, token: 4KiB, connections: 5, requests_per_connection: 7 }
 timeouts: { headers: 1s, keep_alive: 2s, body_idle: 3s, upstream_connect: 4s, upstream_headers: 5s, websocket_idle: 6s, drain: 0s }
 audit: { file: logs/audit.jsonl, queue: 5, when_full: refuse }
@@ -216,6 +217,7 @@ forwarded: { trusted_proxies: [10.0.0.0/8, "fd00::/8", 192.0.2.1] }
           requestedTokenType: 'urn:ietf:params:oauth:token-type:jwt',
           privileged: true,
           websocket: true,
+          timeoutMs: 90_000,
         },
         {
           kind: 'public',
@@ -223,6 +225,7 @@ forwarded: { trusted_proxies: [10.0.0.0/8, "fd00::/8", 192.0.2.1] }
           match: { path: '/healthz' },
           websocket: true,
           websocketOrigins: ['capacitor://localhost', 'http://[::1]', 'https://b.test:8443'],
+          timeoutMs: 500,
         },
       ],
       limits: {

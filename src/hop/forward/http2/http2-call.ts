@@ -294,7 +294,7 @@ export class Http2Call implements UpstreamCall, BodySink {
    */
   #cancel(): void {
     const stream = this.#stream
-    if (this.#canceller === undefined) stream?.close(NGHTTP2_CANCEL)
+    if (this.#canceller === undefined) stream?.close(constants.NGHTTP2_CANCEL)
     else if (!this.#isAwaitingTrailers || stream?.writableEnded !== true) this.#canceller.abort()
   }
 

@@ -121,6 +121,38 @@ describe('cleanHeaders', () => {
     expect(clean('Max-Forwards', '0', 'Connection', 'max-forwards').maxForwards).toBeUndefined()
   })
 
+  it.each([
+    [[], false],
+    [['TE', 'trailers'], true],
+    [['TE', 'deflate;q=0.5, Trailers'], true],
+    [['TE', 'gzip', 'te', 'trailers'], true],
+    [['TE', 'gzip'], false],
+    [['TE', 'trailersx'], false],
+    [['Content-Type', 'application/grpc'], true],
+    [['content-type', 'application/grpc+proto'], true],
+    [['Content-Type', 'application/grpc-web'], false],
+  ])('knows of %j whether trailers are taken', (fields, acceptsTrailers) => {
+    expect(clean(...fields)).toMatchObject({ acceptsTrailers, announcesTrailers: false })
+  })
+
+  it('knows whether trailers are to come', () => {
+    expect(clean('Trailer', 'X-Sum')).toMatchObject({ announcesTrailers: true, forwardable: [] })
+  })
+
+  it.each([
+    [['Content-Type', 'application/grpc', 'grpc-timeout', '150m'], 150],
+    [['grpc-timeout', '2S', 'Content-Type', 'application/grpc+proto'], 2_000],
+    [['Content-Type', 'application/grpc', 'grpc-timeout', 'soon'], undefined],
+    [['Content-Type', 'application/grpc'], undefined],
+    [['Content-Type', 'application/json', 'grpc-timeout', '150m'], undefined],
+  ])('reads of %j how long a gRPC call may take, and forwards it', (fields, grpcTimeoutMs) => {
+    expect(clean(...fields)).toMatchObject({ grpcTimeoutMs, forwardable: fields })
+  })
+
+  it.each(['Content_Type', 'grpc.timeout'])('takes out %s, which some upstream reads as the same', name => {
+    expect(clean(name, 'x', 'Accept', '*/*').forwardable).toEqual(['Accept', '*/*'])
+  })
+
   it.each(['authorization', 'Host', 'close, Authorization', 'content-length'])(
     'refuses Connection: %s, which would change who asks',
     value => {
