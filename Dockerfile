@@ -3,24 +3,18 @@
 # with the October 2026 HTTP fixes, among them CVE-2026-105481: do not go below it.
 ARG NODE_IMAGE=node:26.12.1-bookworm-slim
 
-# Compiles src/ to dist/. Install scripts stay off: the only one belongs to the `node` package, which fetches a second
-# runtime for development machines; here the base's own runs.
+# Bundles src/ and its libraries to dist/, and has Node compile it ahead, as the user that runs it. Install scripts stay
+# off: the only one belongs to the `node` package, which fetches a second runtime for development machines; here the
+# base's own runs. Source maps are for development machines too.
 FROM ${NODE_IMAGE} AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 COPY tsconfig.json tsconfig.build.json ./
+COPY scripts scripts
 COPY src src
-RUN node_modules/.bin/tsc -p tsconfig.build.json && mkdir /state
-
-# What runs in production, exactly as the lockfile says, without what only compilers and debuggers read.
-FROM ${NODE_IMAGE} AS dependencies
-WORKDIR /app
-COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error \
-  && find node_modules -type f \( -name '*.map' -o -name '*.ts' -o -name '*.cts' -o -name '*.mts' -o -name '*.md' \) \
-    -delete \
-  && rm node_modules/.package-lock.json
+RUN node_modules/.bin/tsc -p tsconfig.build.json && node scripts/build.ts \
+  && node scripts/fill-compile-cache.ts 65532 && rm dist/*.map && mkdir /state
 
 FROM ${NODE_IMAGE}
 LABEL org.opencontainers.image.title="hopgate" \
@@ -31,9 +25,9 @@ RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /us
   /usr/local/bin/yarn /usr/local/bin/yarnpkg /opt/yarn-*
 ENV NODE_ENV=production
 WORKDIR /app
-COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /build/dist dist
-COPY package.json LICENSE ./
+COPY --from=build /build/.compile-cache .compile-cache
+COPY LICENSE ./
 COPY config config
 # The only place that Hopgate may want to write to: signing keys of the hub, audit files. Mount a volume there.
 COPY --from=build --chown=65532:65532 /state /var/lib/hopgate

@@ -32,9 +32,15 @@ describe('the Dockerfile', () => {
     expect(valuesOf('STOPSIGNAL')).toEqual(['SIGTERM'])
   })
 
+  it('passes on what was built, and nothing that was installed', () => {
+    const copied = valuesOf('COPY').slice(valuesOf('COPY').findIndex(copy => copy.includes('/build/dist')))
+    expect(copied.length).toBeGreaterThan(3)
+    expect(copied.filter(copy => copy.includes('node_modules'))).toEqual([])
+  })
+
   it('installs from the lockfile and runs no install script', () => {
     const installs = lines.filter(line => /\bnpm\b/.test(line) && !/rm -rf|#/.test(line))
-    expect(installs.length).toBe(2)
+    expect(installs.length).toBe(1)
     for (const line of installs) expect(line).toMatch(/npm ci .*--ignore-scripts/)
   })
 })
