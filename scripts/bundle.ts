@@ -10,8 +10,8 @@ const root = resolve(import.meta.dirname, '..')
 const developmentOnly = ['oidc-provider']
 
 /**
- * Libraries that most sidecars never call, or only after they listen. Each is a file of its own, loaded when called.
- * `debug` is what two of them share.
+ * Libraries that most sidecars never call, or only after they listen: a file for each, loaded when it is called. Two of
+ * them share `debug`.
  */
 const lateLibraries = ['debug', '@marcbachmann/cel-js', 'http-proxy-3', 'ioredis', 'undici']
 
@@ -19,8 +19,11 @@ const lateLibraries = ['debug', '@marcbachmann/cel-js', 'http-proxy-3', 'ioredis
 const lateBuiltins = ['node:child_process', 'node:http2', 'node:https', 'node:tls']
 
 /**
- * Writes what `hopgate` runs, with its libraries, into an emptied folder: a small entry, a file for each command and
- * each library that is loaded late, and the licences of what is inside. docs/adr/0007-one-bundle.md says why.
+ * Writes what `hopgate` runs, with its libraries, into an emptied folder: a small entry, one file for all that the
+ * sidecar needs to start, files for the other commands and for what is loaded late, and the licences of what is inside.
+ * docs/adr/0007-one-bundle.md says why.
+ *
+ * @throws Error for whatever the bundler warns of, such as a package that it did not find
  */
 export async function writeBundle(folder: string): Promise<void> {
   await using bundle = await rolldown({
@@ -28,19 +31,22 @@ export async function writeBundle(folder: string): Promise<void> {
     cwd: root,
     platform: 'node',
     external: developmentOnly,
-    plugins: [loadLate([...lateLibraries.map(name => `./${fileOf(name)}`), ...lateBuiltins])],
+    plugins: [loadLate([...lateLibraries.map(name => `./${fileName(name)}.js`), ...lateBuiltins])],
+    onwarn(warning) {
+      throw new Error(warning.message)
+    },
   })
   rmSync(folder, { recursive: true, force: true })
   const { output } = await bundle.write({
     dir: folder,
-    // An ES module that imports node:http has Node load its whole fetch first; `require` does not.
+    // An ES module that imports node:http has Node load the whole of its fetch with it; `require` does not.
     format: 'cjs',
     chunkFileNames: '[name].js',
     codeSplitting: {
-      groups: lateLibraries.map(name => ({
-        name: fileOf(name).replace(/\.js$/, ''),
-        test: new RegExp(`/node_modules/${RegExp.escape(name)}/`),
-      })),
+      groups: [
+        ...lateLibraries.map(name => ({ name: fileName(name), test: contains(`/node_modules/${name}/`) })),
+        { name: 'sidecar', test: contains('/src/cli/run.ts') },
+      ],
     },
     sourcemap: true,
   })
@@ -50,6 +56,11 @@ export async function writeBundle(folder: string): Promise<void> {
   writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }\n')
 }
 
-function fileOf(library: string): string {
-  return `${library.replace(/^@.*\//, '')}.js`
+/** A library's file in the bundle, without its ending. */
+function fileName(library: string): string {
+  return library.replace(/^@.*\//, '')
+}
+
+function contains(part: string): (module: string) => boolean {
+  return module => module.includes(part)
 }

@@ -10,18 +10,10 @@ import type { Plugin } from 'rolldown'
  * @param modules as the bundle names them: `node:tls`, `./library.js`
  */
 export function loadLate(modules: readonly string[]): Plugin {
-  const names = modules.map(RegExp.escape).join('|')
-  // The module itself, and the exports of a CommonJS library that a file of the bundle holds in a function.
-  const module = new RegExp(`^(?:let|const) (\\w+) = (require\\("(?:${names})"\\));$`, 'gm')
-  const library = /^var (import_\w+) = (require_\w+\.require_\w+\(\));$/gm
   return {
     name: 'load-late',
     renderChunk(code) {
-      const isChangedLater = (name: string): boolean => new RegExp(`^\\s*${name} = `, 'm').test(code)
-      const late = code.replace(module, replace).replace(library, replace)
-      function replace(declaration: string, name: string, load: string): string {
-        return isChangedLater(name) ? declaration : `const ${name} = loadLate(() => ${load});`
-      }
+      const late = standIn(code, new Set(modules))
       // At the end, where no line moves away from its place in the source map; functions are hoisted.
       return late === code ? null : { code: `${late}\n${loadLateInBundle}\n`, map: null }
     },
@@ -32,3 +24,25 @@ const loadLateInBundle = `function loadLate(load) {
   let module
   return new Proxy({}, { get: (_, name) => (module ??= load())[name] })
 }`
+
+/** A module of Node, or another file of the bundle. */
+const moduleDeclaration = /^(?:let|const) (\w+) = (require\("([^"]+)"\));$/gm
+/** The exports of a CommonJS library, which another file of the bundle holds in a function. */
+const libraryDeclaration = /^var (\w+) = ((\w+)\.require_\w+\(\));$/gm
+
+function standIn(code: string, modules: ReadonlySet<string>): string {
+  const late = new Set<string>()
+  const replace = (declaration: string, name: string, load: string): string => {
+    const isChangedLater = new RegExp(`^${name} = `, 'm').test(code)
+    if (isChangedLater) return declaration
+    late.add(name)
+    return `const ${name} = loadLate(() => ${load});`
+  }
+  return code
+    .replace(moduleDeclaration, (declaration, name: string, load: string, module: string) =>
+      modules.has(module) ? replace(declaration, name, load) : declaration,
+    )
+    .replace(libraryDeclaration, (declaration, name: string, load: string, file: string) =>
+      late.has(file) ? replace(declaration, name, load) : declaration,
+    )
+}

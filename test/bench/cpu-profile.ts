@@ -1,15 +1,12 @@
 import { dirname, relative } from 'node:path'
 import { projectRoot } from '../support/source-files.ts'
+import { type Position, sourcePosition } from './source-position.ts'
 
 /** A CPU profile as V8 writes it, as far as it is read here. */
 export interface CpuProfile {
   readonly nodes: readonly {
     readonly id: number
-    readonly callFrame: {
-      readonly functionName: string
-      readonly url: string
-      readonly lineNumber: number
-    }
+    readonly callFrame: Position & { readonly functionName: string }
   }[]
   /** The node on top of the stack at each sample. */
   readonly samples: readonly number[]
@@ -59,7 +56,8 @@ function selfTimes(profile: CpuProfile, nameOf: (place: Place) => string): reado
     .toSorted((a, b) => b.microseconds - a.microseconds)
 }
 
-function placeOf({ functionName, url, lineNumber }: CpuProfile['nodes'][number]['callFrame']): Place {
+function placeOf({ functionName, ...position }: CpuProfile['nodes'][number]['callFrame']): Place {
+  const { url, lineNumber } = sourcePosition(position)
   const name = functionName === '' ? '(anonymous)' : functionName
   if (url === '') {
     return { functionName: name, position: '', home: name.startsWith('(') ? name : 'native functions' }

@@ -75,7 +75,7 @@ export async function checkImage(
       const env = { NODE_DEBUG_NATIVE: 'COMPILE_CACHE' }
       const args = ['/app/dist/main.js', 'check', '/app/config/minimal.yaml']
       const { stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8' })
-      console.log(/load\\.js was accepted/.test(stderr) || stderr)`
+      console.log(/sidecar\\.js was accepted/.test(stderr) || stderr)`
     assert.equal((await node(script)).trim(), 'true')
   })
 

@@ -17,12 +17,13 @@ export interface RunningCommand {
   exit(timeoutMs?: number): Promise<number | null>
 }
 
-/** Runs `hopgate …` from the sources, as `node src/main.ts …`. */
+/** Runs `hopgate …` from the sources, as `node src/main.ts …`, or from another `main`. */
 export function runHopgate(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  main: string = join(projectRoot, 'src/main.ts'),
 ): RunningCommand {
-  const child: ChildProcess = spawn(process.execPath, [join(projectRoot, 'src/main.ts'), ...args], {
+  const child: ChildProcess = spawn(process.execPath, [main, ...args], {
     cwd: projectRoot,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

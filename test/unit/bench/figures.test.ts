@@ -46,7 +46,12 @@ describe('the figures of the benchmark', () => {
 })
 
 describe('a profile', () => {
-  const frame = (functionName: string, url = '', lineNumber = -1) => ({ functionName, url, lineNumber })
+  const frame = (functionName: string, url = '', lineNumber = -1) => ({
+    functionName,
+    url,
+    lineNumber,
+    columnNumber: 0,
+  })
   const profile = {
     nodes: [
       { id: 1, callFrame: frame('(idle)') },
