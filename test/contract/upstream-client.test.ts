@@ -236,7 +236,11 @@ describe.each(implementations)('the upstream client for $name', implementation =
 
     it('uses a connection that there is', async () => {
       const { client, connections } = await start((_, response) => response.end('ok'))
-      for (let count = 0; count < 5; count += 1) await sendRecorded(client).recorded.over()
+      for (let count = 0; count < 5; count += 1) {
+        await sendRecorded(client).recorded.over()
+        // A connection of HTTP/1.1 rests until the event loop has looked at it again.
+        await new Promise(resolve => setTimeout(resolve, 5))
+      }
       expect(connections()).toBe(1)
     })
 

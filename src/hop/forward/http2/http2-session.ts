@@ -7,8 +7,6 @@ import { maxHeaderListBytes } from './response-fields.ts'
 import { SessionHealth } from './session-health.ts'
 import { errorName, sessionFailure, streamFailure } from './stream-failure.ts'
 
-const { NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = constants
-
 /** Longest header section of a request that Node sends. What is longer is refused before. */
 const maxRequestHeaderBytes = 256 * 1_024
 /** What upstream may send of one response before somebody reads it. */
