@@ -75,6 +75,9 @@ afterEach(async () => {
   for (const close of opened.splice(0).reverse()) await close()
 })
 
+/** A connection of HTTP/1.1 rests until the event loop has looked at it again. */
+const rested = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 5))
+
 describe.each(implementations)('the upstream client for $name', implementation => {
   const usual: Limits = {
     connectTimeoutMs: 2_000,
@@ -238,8 +241,7 @@ describe.each(implementations)('the upstream client for $name', implementation =
       const { client, connections } = await start((_, response) => response.end('ok'))
       for (let count = 0; count < 5; count += 1) {
         await sendRecorded(client).recorded.over()
-        // A connection of HTTP/1.1 rests until the event loop has looked at it again.
-        await new Promise(resolve => setTimeout(resolve, 5))
+        await rested()
       }
       expect(connections()).toBe(1)
     })
@@ -285,6 +287,7 @@ describe.each(implementations)('the upstream client for $name', implementation =
         const { recorded } = sendRecorded(client, { method })
         await recorded.over()
         expect(recorded).toMatchObject({ status, bytes: 0, isEnded: true })
+        await rested()
       }
       expect(connections()).toBe(1)
     })
