@@ -78,7 +78,9 @@ export class RequestBody {
   }
 
   readonly #onEnd = (): void => {
+    const sink = this.#sink
     this.#isComplete = true
-    this.#sink?.end(requestTrailers(this.#source.rawTrailers))
+    this.#sink = undefined
+    sink?.end(requestTrailers(this.#source.rawTrailers))
   }
 }
