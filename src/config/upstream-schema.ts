@@ -53,7 +53,9 @@ export const upstreamSchema = z
         protocol: z
           .enum(['http1', 'h2'])
           .prefault('http1')
-          .describe('`h2` is HTTP/2: by ALPN over `https:`, by prior knowledge (h2c) over `http:`.'),
+          .describe(
+            '`h2` is HTTP/2: by ALPN over `https:`, by prior knowledge (h2c) over `http:`. WebSockets go over HTTP/1.1 to the same address.',
+          ),
         tls: upstreamTls
           .optional()
           .describe('Whom to trust and who to be; `https:` only. The certificate is checked in any case.'),

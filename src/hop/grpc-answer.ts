@@ -1,3 +1,4 @@
+import { isGrpc } from '../base/grpc-request.ts'
 import type { CallerRequest } from '../base/http-caller.ts'
 import type { RefusalAnswer } from '../model/refusal.ts'
 
@@ -35,9 +36,6 @@ const statusOf: ReadonlyMap<number, number> = new Map([
   [504, grpcStatus.deadlineExceeded],
 ])
 
-/** gRPC itself; gRPC-Web is another protocol, whose trailers are in the body. */
-const grpcContentType = /^application\/grpc(?:[+;]|$)/i
-
 /** Whether a request is a gRPC call, which understands no other answer than gRPC's. */
 export function isGrpcCall({
   httpVersion,
@@ -45,7 +43,7 @@ export function isGrpcCall({
 }: Pick<CallerRequest, 'httpVersion' | 'rawHeaders'>): boolean {
   if (httpVersion !== '2.0') return false
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    if (rawHeaders[index] === 'content-type') return grpcContentType.test(rawHeaders[index + 1] ?? '')
+    if (rawHeaders[index] === 'content-type') return isGrpc(rawHeaders[index + 1] ?? '')
   }
   return false
 }
