@@ -28,7 +28,8 @@ export interface Mark {
 }
 
 /** An attacked sidecar that is sent HTTP/2 frame by frame. */
-export interface Http2Hop extends Omit<RawHop, 'expectRefused' | 'expectAdmitted'> {
+export interface Http2Hop
+  extends Omit<RawHop, 'expectRefused' | 'expectAdmitted' | 'expectForwarded' | 'expectDenied'> {
   connect(options?: Http2RawOptions): Promise<Http2RawClient>
   mark(): Mark
   /** The events since then. */
