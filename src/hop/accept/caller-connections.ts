@@ -27,6 +27,8 @@ export class CallerConnections {
   readonly #connections = new Map<Socket, Connection>()
   /** Sockets that became tunnels. Whoever opened them looks after their idle time. */
   readonly #detached = new Set<Socket>()
+  /** Sockets below TLS. The server looks after the time that a handshake takes. */
+  readonly #wrapped = new Set<Socket>()
   readonly #sweepMs: number
   #sweeper: NodeJS.Timeout | undefined
   #drainingSinceMs = Infinity
@@ -40,6 +42,12 @@ export class CallerConnections {
   /** Whether responses should say that their connection ends with them. */
   get isDraining(): boolean {
     return this.#drainingSinceMs !== Infinity
+  }
+
+  /** Notes a socket on which TLS is to be spoken, so that a handshake under way can be broken off. */
+  wrap(socket: Socket): void {
+    this.#wrapped.add(socket)
+    socket.once('close', () => this.#wrapped.delete(socket))
   }
 
   /** Looks after a connection until it closes. */
@@ -97,8 +105,8 @@ export class CallerConnections {
 
   /** Breaks off what is left. */
   destroy(): void {
-    for (const socket of this.#connections.keys()) socket.destroy()
-    for (const socket of this.#detached) socket.destroy()
+    for (const { socket, newest } of this.#connections.values()) breakOff(socket, newest)
+    for (const socket of [...this.#detached, ...this.#wrapped]) socket.destroy()
   }
 
   /** Stops looking. To be called when all are closed. Waits for tunnels to say that they are. */
@@ -114,11 +122,12 @@ export class CallerConnections {
     for (const connection of this.#connections.values()) {
       const { socket } = connection
       const bytes = socket.bytesRead + socket.bytesWritten
-      if (bytes !== connection.bytes) {
+      // Who has not said yet what they speak gets no more time for saying it slowly.
+      if (bytes !== connection.bytes && connection.isServed) {
         connection.bytes = bytes
         connection.movedMs = nowMs
       }
-      if (nowMs - connection.movedMs >= this.#limitMs(connection, nowMs)) socket.destroy()
+      if (nowMs - connection.movedMs >= this.#limitMs(connection, nowMs)) breakOff(socket, connection.newest)
     }
   }
 
@@ -132,6 +141,17 @@ export class CallerConnections {
     if (!isServed) return headersMs
     return newest === undefined ? headersMs + keepAliveMs : keepAliveMs
   }
+}
+
+/**
+ * Ends a connection. One with an answer under way is reset: an end could be taken for the end of the answer, and the
+ * system would go on trying to send what the caller does not take.
+ */
+export function breakOff(socket: Socket, newest: ServerResponse | undefined): void {
+  const isAnswering = newest?.headersSent === true && !newest.writableFinished
+  // TLS has a way of its own to say that nothing was cut off.
+  if (isAnswering && !('encrypted' in socket) && !socket.writableEnded) socket.resetAndDestroy()
+  else socket.destroy()
 }
 
 /**

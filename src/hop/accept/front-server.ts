@@ -41,6 +41,7 @@ export function createFrontServer(options: FrontOptions, front: Front): FrontSer
   const [takeHttp1] = server.listeners(arrival) as ((socket: Socket) => void)[]
   if (takeHttp1 === undefined) throw new Error('the server does not listen to its own connections')
   server.removeAllListeners(arrival)
+  if (tls !== undefined) server.on('connection', (socket: Socket) => connections.wrap(socket))
   server.on(arrival, (socket: Socket) => {
     if (isPermittedPeer?.(socket as TLSSocket) === false) {
       socket.destroy()

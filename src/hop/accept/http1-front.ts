@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { HeaderFlaw } from '../../base/http-caller.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
-import type { CallerConnections } from './caller-connections.ts'
+import { breakOff, type CallerConnections } from './caller-connections.ts'
 import type { Front } from './front.ts'
 import { boundUnreadBody } from './unread-body.ts'
 
@@ -25,6 +25,7 @@ export function serveHttp1(server: Server, front: Front, connections: CallerConn
     if (connections.isDraining || withIgnoredUpgrade.has(received)) response.shouldKeepAlive = false
     response.on('finish', boundUnreadBody)
     if (received.httpVersionMajor !== 1) Object.assign(received, { flaw: unknownVersion })
+    if (received.httpVersion === '1.0') breakOffWithReset(response, socket)
     front.onRequest({ received, response })
   }
   const onDetached = (received: IncomingMessage, duplex: Duplex, head?: Buffer): void => {
@@ -74,9 +75,19 @@ export function takesUpgrade(received: IncomingMessage): boolean {
   return false
 }
 
+/** HTTP/1.0 may have no other sign of the end of an answer than the end of the connection. */
+function breakOffWithReset(response: ServerResponse, socket: Socket): void {
+  const { destroy } = response
+  response.destroy = error => {
+    if (response.socket !== null) breakOff(socket, response)
+    return destroy.call(response, error)
+  }
+}
+
 /**
  * A response that waits for its turn has no socket yet. When Node lets go of the socket meanwhile, it forgets the
- * response, which would never hear that its turn does not come.
+ * response, which would never hear that its turn does not come. When the response is broken off meanwhile, Node would
+ * send what there is of it when its turn comes, and then wait for the rest for ever.
  */
 function closeWithSocket(response: ServerResponse, socket: Socket): void {
   const onClose = (): void => {
@@ -86,7 +97,10 @@ function closeWithSocket(response: ServerResponse, socket: Socket): void {
   }
   socket.setMaxListeners(0)
   socket.once('close', onClose)
-  response.once('close', () => socket.removeListener('close', onClose))
+  response.once('close', () => {
+    socket.removeListener('close', onClose)
+    if (!response.writableFinished) response.once('socket', its => its.destroy())
+  })
 }
 
 /** Node hands over the bare socket of an upgrade; refusing it takes a response. */
