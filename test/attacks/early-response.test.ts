@@ -18,7 +18,7 @@ beforeEach(async () => {
   upstream = await startUpstream({ answerAtHead: true })
   hop = await startFramedHop({
     upstream,
-    more: 'timeouts: { upstream_headers: 2s, body_idle: 1s, keep_alive: 100ms }',
+    more: 'timeouts: { upstream_headers: 2s, body_idle: 500ms, keep_alive: 100ms }',
   })
   hop.upstream.clear()
 })

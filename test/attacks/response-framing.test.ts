@@ -16,7 +16,7 @@ const notYet = it
 let hop: FramedHop
 let upstream: HostileUpstream
 beforeAll(async () => {
-  hop = await startFramedHop({ more: 'timeouts: { upstream_headers: 2s, body_idle: 1s }' })
+  hop = await startFramedHop({ more: 'timeouts: { upstream_headers: 1s, body_idle: 500ms }' })
   upstream = createHostileUpstream(hop)
 })
 afterAll(() => hop.close())

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { readClaims } from '../support/attacked-hop.ts'
 import { type FramedHop, startFramedHop, statuses, usual } from '../support/framed-hop.ts'
 import { openRaw, readAnswer, sendRaw } from '../support/raw-client.ts'
@@ -18,10 +18,18 @@ import { writeUntilStuck } from '../support/write-until-stuck.ts'
  */
 
 let hop: FramedHop
-beforeEach(async () => {
-  hop = await startFramedHop({ more: 'timeouts: { upstream_headers: 3s, body_idle: 1s, drain: 100ms }' })
-})
-afterEach(() => hop.close())
+
+/** One sidecar for all tests of a group. */
+function startForGroup(): void {
+  beforeAll(async () => {
+    hop = await startFramedHop({ more: 'timeouts: { upstream_headers: 3s, body_idle: 1s, drain: 100ms }' })
+  })
+  afterAll(() => hop.close())
+  afterEach(() => {
+    hop.upstream.clear()
+    hop.upstream.answerWith(usual)
+  })
+}
 
 const key = 'dGhlIHNhbXBsZSBub25jZQ=='
 const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
@@ -52,6 +60,8 @@ async function open(answer = accepted): Promise<{ socket: Socket; inner: Socket;
 }
 
 describe('E11: an upgrade that is allowed', () => {
+  startForGroup()
+
   it.each([
     ['without a token', '', 'token.missing'],
     ['with a bad one', 'Authorization: Bearer a.b.c\r\n', 'token.invalid'],
@@ -126,6 +136,8 @@ describe('E11: an upgrade that is allowed', () => {
 })
 
 describe('E10, pattern E02 and pattern E04: an upgrade to something else', () => {
+  startForGroup()
+
   const settings = 'HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA'
 
   it.each([
@@ -168,6 +180,8 @@ describe('E10, pattern E02 and pattern E04: an upgrade to something else', () =>
 })
 
 describe('pattern E02: before the upstream has said 101', () => {
+  startForGroup()
+
   it('pattern E02 sends nothing of what comes behind the handshake, and all of it afterwards', async () => {
     let before = ''
     hop.upstream.enqueue(async () => {
@@ -186,6 +200,10 @@ describe('pattern E02: before the upstream has said 101', () => {
     expect(hop.upstream.requests.some(({ target }) => target === '/orders/smuggled')).toBe(false)
     socket.destroy()
   })
+})
+
+describe('E11 and pattern E02: when the upstream says something else', () => {
+  startForGroup()
 
   it.each<[string, number, string]>([
     ['426', 426, response(426, 'no', { Upgrade: 'websocket', Connection: 'Upgrade' })],
@@ -266,6 +284,8 @@ describe('pattern E02: before the upstream has said 101', () => {
 })
 
 describe('pattern F08: what passes through the tunnel', () => {
+  startForGroup()
+
   const frame = (...bytes: number[]): Buffer => Buffer.from(bytes)
   const frames: readonly (readonly [string, Buffer])[] = [
     ['a frame of 2^63 − 1 bytes', Buffer.concat([frame(0x82, 0xff), Buffer.alloc(8, 0x7f), randomBytes(20)])],

@@ -108,7 +108,7 @@ export async function startFramedHop(options: HopOptions = {}): Promise<FramedHo
     },
     async expectOneRequest(bytes, raw) {
       const from = mark()
-      const answer = await sendRaw(hop.port, bytes, { quietMs: 40, ...raw })
+      const answer = await sendRaw(hop.port, bytes, { quietMs: 20, ...raw })
       expect(statuses(answer), answer.raw.toString('latin1')).toEqual([200])
       expect(await expectOneEvent(from)).toMatchObject({ type: 'io.hopgate.hop.forwarded.v1', status: 200 })
       expect(hop.upstream.requests).toHaveLength(from.requests + 2)

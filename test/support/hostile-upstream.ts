@@ -42,7 +42,7 @@ export function createHostileUpstream(hop: FramedHop) {
     const [events, requests] = [hop.lines.length, hop.upstream.requests.length]
     hop.upstream.enqueue(answer)
     const received = await sendRaw(hop.port, request, {
-      quietMs: 40,
+      quietMs: 20,
       head: request.startsWith('HEAD'),
       timeoutMs: 10_000,
     })
@@ -57,7 +57,7 @@ export function createHostileUpstream(hop: FramedHop) {
     await until(
       () => hop.upstream.connections[connection]?.isOpen === false,
       'the upstream connection is closed',
-      3_000,
+      1_500,
     )
     await expectNextServed(connection, false)
   }
