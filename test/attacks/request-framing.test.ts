@@ -586,10 +586,13 @@ describe('patterns E06 and E07: whatever else two readers may disagree on', () =
     byte => `Transfer-Encoding${byte}chunked`,
     byte => `Transfer-Encoding: chunked\r\nX-A${byte}: 1`,
   ]
-  const bytes = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code))
+  /** All but letters and digits; of the upper half controls, spaces and the ends. */
+  const bytes = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)).filter(byte =>
+    /[^A-Za-z0-9\xa1-\xac\xae-\xfe]/.test(byte),
+  )
 
   it.each(places.map((place, index) => [place('?'), index] as const))(
-    'pattern E06 pattern E07 finds one end or none with any byte in %s',
+    'pattern E06 pattern E07 finds one end or none with an odd byte in %s',
     async (_, index) => {
       const place = places[index] as (byte: string) => string
       hop.upstream.clear()
