@@ -55,7 +55,6 @@ describe('E19: a body above the limit', () => {
     await expectTooLarge(body)
   })
 
-  // Today the upstream has got the body, and acts on it, before it is counted.
   it('E19 is refused before the upstream has got all of it, when all of it comes at once', async () => {
     await expectTooLarge(chunk(2_000) + lastChunk)
   })

@@ -52,7 +52,6 @@ describe('E15 and pattern E16: an end that comes too early', () => {
     await upstream.expectNotWhole(sendAndEnd(bytes, reset))
   })
 
-  // The present upstream client takes a reset for an end.
   it('E15 lets no answer look whole that is reset where only the end of its connection would end it', async () => {
     await upstream.expectNotWhole(sendAndEnd(`${ok('X-A: 1')}half`, reset))
   })
