@@ -12,6 +12,7 @@ import { createTempFolder } from '../support/temp-folder.ts'
 import { createTestIssuer, type TestIssuer } from '../support/tokens.ts'
 import { until } from '../support/until.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
+import { handshakeAnswer, handshakeFields } from '../support/websocket-bytes.ts'
 
 let folder: string
 let issuer: TestIssuer
@@ -121,8 +122,8 @@ describe('the bundle', () => {
     }
     expect(await ask('b')).toBe(403)
     expect(await ask('a')).toBe(200)
-    upstream.enqueue('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
-    expect(await ask('a', 'Connection: Upgrade\r\nUpgrade: websocket\r\n')).toBe(101)
+    upstream.enqueue(handshakeAnswer)
+    expect(await ask('a', `${handshakeFields.join('\r\n')}\r\n`)).toBe(101)
     await until(async () => (await redis.cli('KEYS', `${redis.prefix}*`)) !== '', 'a token in Redis')
 
     const { modules } = await sidecar.stop()
