@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache'
 import type { EpochSeconds } from '../base/clock.ts'
+import { LruMap } from '../base/lru-map.ts'
 
 /** Counts failures by key, within a window that starts at the first one. */
 export interface FailureThrottle {
@@ -22,7 +22,7 @@ interface Failures {
 
 /** A throttle for one process: replicas count apart, so the bound over all is the bound times their number. */
 export function createFailureThrottle(limits: FailureThrottleLimits): FailureThrottle {
-  const failures = new LRUCache<string, Failures>({ max: limits.maxKeys })
+  const failures = new LruMap<Failures>({ maxEntries: limits.maxKeys })
   // A window also ends when the clock was set back: nobody is shut out for longer than one window.
   const current = (key: string, now: EpochSeconds): Failures | undefined => {
     const found = failures.get(key)

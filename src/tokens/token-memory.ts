@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache'
 import type { EpochSeconds } from '../base/clock.ts'
+import { LruMap } from '../base/lru-map.ts'
 import type { IssuerRules } from '../config/sidecar-config.ts'
 import type { VerifiedToken } from '../model/verified-token.ts'
 import type { KeySet } from './key-set.ts'
@@ -36,10 +36,10 @@ const bytesPerEntry = 1024
  * Remembers verified tokens by exactly the text that was presented, so that another spelling is another token to
  * verify. It answers whatever it holds; whether that is still good is for the reader to check.
  */
-export function createTokenMemory(bounds: MemoryBounds): LRUCache<string, RememberedToken> {
-  return new LRUCache({
-    max: bounds.maxEntries,
-    maxSize: bounds.maxBytes,
-    sizeCalculation: (_, presented) => bytesPerEntry + bytesPerCharacter * presented.length,
+export function createTokenMemory(bounds: MemoryBounds): LruMap<RememberedToken> {
+  const { maxEntries, maxBytes } = bounds
+  return new LruMap({
+    maxEntries,
+    sizes: { maxBytes, sizeOf: (_, presented) => bytesPerEntry + bytesPerCharacter * presented.length },
   })
 }

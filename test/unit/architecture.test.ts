@@ -50,6 +50,7 @@ const doors: Readonly<Record<string, RegExp>> = {
   jose: /^src\/(tokens|sts)\//,
   undici: /^src\/(hop\/forward\/|base\/http-client\.ts)/,
   'http-proxy-3': /^src\/hop\/forward\/upgrade\.ts/,
+  'lru-cache': /^src\/base\/lru-map\.ts/,
   ioredis: /^src\/(hop\/exchange|sts)\/redis-/,
   'prom-client': /^src\/hop\/record\/metrics/,
   yaml: /^src\/config\//,

@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../base/clock.ts'
+import { LruMap } from '../../base/lru-map.ts'
 import { fail, type MaybePromise, ok, type Result } from '../../base/result.ts'
 import { type Flight, SingleFlight } from '../../base/single-flight.ts'
 import { untilAborted } from '../../base/until-aborted.ts'
@@ -49,7 +49,7 @@ export function createExchange(dependencies: ExchangeDependencies): Exchange {
   const keys = new WeakMap<ExchangeRequest, CacheKey>()
   const flights = new SingleFlight<Result<Exchanged, Refusal>>()
   const negatives = new NegativeAnswers(negativeSeconds)
-  const evictedAtMs = new LRUCache<string, number>({ max: maxEvictions })
+  const evictedAtMs = new LruMap<number>({ maxEntries: maxEvictions })
 
   /** Requests are made once per token and route, so the digest is computed once for many hops. */
   const keyOf = (request: ExchangeRequest): CacheKey => {

@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache'
 import type { EpochSeconds } from '../../base/clock.ts'
+import { LruMap } from '../../base/lru-map.ts'
 import type { IssuedToken } from '../../model/issued-token.ts'
 import type { IssuedTokenCache } from './cache.ts'
 import type { CacheKey } from './cache-key.ts'
@@ -18,14 +18,10 @@ const overheadBytes = 768
  * ended by the caller's `now` is gone. The least recently used entry gives way.
  */
 export class MemoryCache implements IssuedTokenCache {
-  readonly #tokens: LRUCache<string, IssuedToken>
+  readonly #tokens: LruMap<IssuedToken>
 
-  constructor(limits: MemoryCacheLimits) {
-    this.#tokens = new LRUCache({
-      max: limits.maxEntries,
-      maxSize: limits.maxBytes,
-      sizeCalculation: sizeOf,
-    })
+  constructor({ maxEntries, maxBytes }: MemoryCacheLimits) {
+    this.#tokens = new LruMap({ maxEntries, sizes: { maxBytes, sizeOf } })
   }
 
   /** Entries held, ended ones that nobody asked for included. */
@@ -35,7 +31,7 @@ export class MemoryCache implements IssuedTokenCache {
 
   /** Estimated bytes held. */
   get bytes(): number {
-    return this.#tokens.calculatedSize
+    return this.#tokens.bytes
   }
 
   get(key: CacheKey, now: EpochSeconds): IssuedToken | undefined {

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { LruMap } from '../../base/lru-map.ts'
 import type { Refusal, RefusalCode } from '../../model/refusal.ts'
 
 /**
@@ -14,9 +14,7 @@ const maxEntries = 10_000
 
 /** Remembers for seconds that the authorization server said no, per exact cache key and never for a subject at large. */
 export class NegativeAnswers {
-  readonly #answers = new LRUCache<string, { readonly refusal: Refusal; readonly untilMs: number }>({
-    max: maxEntries,
-  })
+  readonly #answers = new LruMap<{ readonly refusal: Refusal; readonly untilMs: number }>({ maxEntries })
   readonly #keepMs: number
 
   /** @param keepSeconds 0 remembers nothing */
