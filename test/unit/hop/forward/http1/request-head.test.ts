@@ -7,7 +7,14 @@ import type { UpstreamRequest } from '../../../../../src/hop/forward/upstream-cl
 import { aRequestBody } from '../../../../support/request-body.ts'
 
 function head(about: Partial<UpstreamRequest> = {}): string {
-  const request = { method: 'GET', target: '/', fields: [], body: undefined, acceptsTrailers: false }
+  const request = {
+    method: 'GET',
+    target: '/',
+    fields: [],
+    body: undefined,
+    acceptsTrailers: false,
+    announcesTrailers: false,
+  }
   return writeRequestHead({ ...request, ...about })
 }
 
