@@ -2,9 +2,8 @@ import type { Refusal } from '../../../model/refusal.ts'
 import type { ResponseHandler, UpstreamCall, UpstreamRequest } from '../upstream-client.ts'
 import { writeRequestHead } from './request-head.ts'
 
-/** Methods that change nothing (RFC 9110 §9.2.1), and those that do so only once (§9.2.2). */
-const safe: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'QUERY'])
-const idempotent: ReadonlySet<string> = new Set([...safe, 'PUT', 'DELETE'])
+/** Methods that do the same when they are sent twice (RFC 9110 §9.2.2). */
+const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'QUERY', 'PUT', 'DELETE'])
 
 /** The connection of a call, as far as the call has to do with it. */
 export interface CallConnection {
@@ -49,11 +48,6 @@ export class Http1Call implements UpstreamCall {
   /** Whether it may be sent again when nothing of it was sent. */
   get isIdempotent(): boolean {
     return idempotent.has(this.request.method)
-  }
-
-  /** Whether it may be sent again when upstream may have had it. */
-  get isRepeatable(): boolean {
-    return this.request.body === undefined && safe.has(this.request.method)
   }
 
   pause(): void {

@@ -14,7 +14,7 @@ export interface ConnectionOwner {
   readonly nowMs: number
   /** It may take the next request. */
   onIdle(connection: Http1Connection): void
-  /** Its call may be sent on another one: nothing of it was sent, or it is safe to repeat and upstream took no notice. */
+  /** It was not opened: its call may be sent on another one, since nothing of it was sent. */
   onUnsent(call: Http1Call, reason: Refusal): void
   onClosed(connection: Http1Connection): void
 }
@@ -46,7 +46,6 @@ export class Http1Connection implements BodySink {
   #call: Http1Call | undefined
   #body: RequestBody | undefined
   #isOpen = false
-  #isUsed = false
   #isPaused = false
   #isChunked = false
   #idleLimitMs = idleMs
@@ -213,7 +212,6 @@ export class Http1Connection implements BodySink {
       this.#socket.destroy()
       return
     }
-    this.#isUsed = true
     this.#idleLimitMs = limitMs
     this.#movedMs = this.#owner.nowMs
     if (this.#isPaused) this.resume()
@@ -247,20 +245,15 @@ export class Http1Connection implements BodySink {
 
   #breakOff(reason: Refusal): void {
     const call = this.#call
-    const isUnanswered = this.#parser.isUntouched
     this.#call = undefined
     this.#body = undefined
     this.#parser.stop()
     this.#socket.destroy()
     if (call === undefined) return
     call.connection = undefined
-    if (!this.#isOpen || (isUnanswered && this.#hasMissed(call, reason))) this.#owner.onUnsent(call, reason)
-    else call.fail(reason)
-  }
-
-  /** Whether upstream may have closed an idle connection while the request was on its way (RFC 9112 §9.3.1). */
-  #hasMissed(call: Http1Call, reason: Refusal): boolean {
-    return this.#isUsed && call.isRepeatable && reason.code === 'upstream.unreachable'
+    // Once a byte was sent, upstream may have acted on it: it is not sent again, whatever the method.
+    if (this.#isOpen) call.fail(reason)
+    else this.#owner.onUnsent(call, reason)
   }
 
   /** Gives up opening. */

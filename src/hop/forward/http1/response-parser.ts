@@ -55,11 +55,6 @@ export class ResponseParser {
     return this.#decoder?.trailers ?? noTrailers
   }
 
-  /** Whether not one byte of the response has come. */
-  get isUntouched(): boolean {
-    return this.#state === 'head' && this.#pending === '' && this.#interim === 0
-  }
-
   /** Whether the beginning of a head has come, and not yet its end. */
   get isWithinHead(): boolean {
     return this.#pending !== ''
