@@ -74,7 +74,8 @@ export class RequestBody {
       this.#onTooLarge()
       return
     }
-    if (this.#sink?.write(chunk) === false) this.#source.pause()
+    const goesOn = this.#sink?.write(chunk)
+    if (goesOn === false && this.#sink !== undefined) this.#source.pause()
   }
 
   readonly #onEnd = (): void => {
