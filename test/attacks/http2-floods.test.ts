@@ -49,8 +49,7 @@ async function expectFreed(before: {
   readonly sockets: number
 }): Promise<void> {
   await until(() => countSockets() <= before.sockets, 'the sockets are closed')
-  console.log('LEFT', countConnections(), countSockets(), before)
-  await until(() => countConnections() <= before.connections, 'the sessions are freed', 2000)
+  await until(() => countConnections() <= before.connections, 'the sessions are freed')
 }
 
 const countLeft = () => ({ connections: countConnections(), sockets: countSockets() })
