@@ -496,7 +496,7 @@ describe.skipIf(!canMakeCertificates)(`HTTP/2 over TLS${withCertificates}`, () =
       await expect(openTls({ ALPNProtocols })).rejects.toMatchObject({
         code: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL',
       })
-  XX    },
+    },
   )
 
   it('pattern F06 among a hundred protocols the one that is spoken is found', async () => {

@@ -13,6 +13,7 @@ import { latin1 } from '../../../support/response-reading.ts'
 
 /** A caller's response that notes what it is told to do. */
 class Response extends EventEmitter implements CallerResponse {
+  shouldKeepAlive = true
   readonly done: string[] = []
   req = { method: 'GET', httpVersion: '1.1', rawHeaders: [] }
   headersSent = false
