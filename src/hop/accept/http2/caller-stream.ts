@@ -13,7 +13,6 @@ export class CallerStream implements Caller {
   /** Bytes that moved in either direction when it was looked at last, and when there were more than before. */
   #bytes = 0
   #movedMs: number
-  #cutMs = Infinity
 
   constructor(stream: ServerHttp2Stream, head: RequestHead, socket: Socket, nowMs: number) {
     this.#stream = stream
@@ -26,21 +25,17 @@ export class CallerStream implements Caller {
 
   /**
    * Cuts the stream off when nothing has moved on it for too long. Frames that carry nothing of it do not count, so
-   * that a caller with a closed window cannot hold an answer for ever.
-   *
-   * @returns since when it was cut off and is still there; undefined otherwise
+   * that a caller with a closed window cannot hold an answer for ever. An answer moves by the pieces that it was read
+   * in.
    */
-  check(nowMs: number, idleMs: number): number | undefined {
-    if (this.#cutMs !== Infinity) return this.#cutMs
+  check(nowMs: number, idleMs: number): void {
     const bytes = this.received.bytes + this.response.bytes - this.#stream.bufferSize
     if (bytes !== this.#bytes || this.#isAwaitingUpstream()) {
       this.#bytes = bytes
       this.#movedMs = nowMs
     } else if (nowMs - this.#movedMs >= idleMs) {
-      this.#cutMs = nowMs
       this.response.destroy()
     }
-    return undefined
   }
 
   /** Who has sent a whole request and been told nothing waits for the upstream, which has a limit of its own. */

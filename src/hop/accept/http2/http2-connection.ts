@@ -69,12 +69,7 @@ export class Http2Connection {
 
   /** Looks for what takes too long. */
   check(nowMs: number): void {
-    let cutMs = Infinity
-    for (const stream of this.#streams) {
-      cutMs = Math.min(cutMs, stream.check(nowMs, this.#limits.bodyIdleMs) ?? Infinity)
-    }
-    // A peer that does not even read that its stream was cut off.
-    if (nowMs - cutMs >= partingMs) this.destroy()
+    for (const stream of this.#streams) stream.check(nowMs, this.#limits.bodyIdleMs)
     if (this.#streams.size > 0) return
     const idleMs = nowMs - this.#idleMs
     if (this.#session.closed) {
