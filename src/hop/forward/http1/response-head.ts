@@ -64,7 +64,9 @@ export function readResponseHead(text: string, isHead: boolean): ResponseHead | 
       if (length !== undefined || !oneLength.test(value)) return 'a Content-Length other than one number'
       length = Number(value)
     } else if (role === 'transfer-encoding') {
-      if (isChunked || isHttp10 || value.toLowerCase() !== 'chunked') {
+      // Node's own parser does not see a `chunked` with a tab behind it, and reads until the connection closes.
+      const isClear = !text.slice(colon, end).includes('\t')
+      if (isChunked || isHttp10 || !isClear || value.toLowerCase() !== 'chunked') {
         return 'a Transfer-Encoding other than one chunked'
       }
       isChunked = true

@@ -140,7 +140,15 @@ describe('the length of a body (RFC 9112 §6)', () => {
     'chunked, gzip',
     'gzip',
   ]
-  const oddCodings = ['identity', 'xchunked', '"chunked"', 'chunked;q=1', 'chunked\x85']
+  const oddCodings = [
+    'chunked\t',
+    '\tchunked',
+    'identity',
+    'xchunked',
+    '"chunked"',
+    'chunked;q=1',
+    'chunked\x85',
+  ]
   it.each([...badCodings, ...oddCodings])('a Transfer-Encoding of %j is refused', value => {
     expect(readResponseHead(ok(`Transfer-Encoding: ${value}`), false)).toMatch(/^a Transfer-Encoding/)
   })

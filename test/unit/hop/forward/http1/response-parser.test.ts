@@ -305,6 +305,11 @@ describe("beside Node's own parser", () => {
 
   /** All that Node takes and we refuse, each with its reason. Nothing is taken that Node refuses. */
   const stricter: readonly [what: string, text: string, reason: string][] = [
+    [
+      'a tab behind chunked, which Node overlooks',
+      `${ok('Transfer-Encoding: chunked\t')}${chunks}`,
+      'a Transfer-Encoding other than one chunked',
+    ],
     ['another coding', `${ok('Transfer-Encoding: gzip')}ok`, 'a Transfer-Encoding other than one chunked'],
     ['two codings', `${ok(isChunked, isChunked)}${chunks}`, 'a Transfer-Encoding other than one chunked'],
     [
