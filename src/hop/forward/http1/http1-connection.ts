@@ -235,12 +235,17 @@ export class Http1Connection implements BodySink {
   readonly #onEnd = (): void => {
     const call = this.#call
     if (call !== undefined && this.#isOpen && this.#parser.readEnd() === 'end') this.#finish(call)
-    else this.#breakOff(refusal('upstream.unreachable', 'the connection ended before the response did'))
+    else this.#breakOff(this.#lost())
   }
 
   readonly #onClose = (): void => {
-    this.#breakOff(refusal('upstream.unreachable', 'the connection closed before the response ended'))
+    this.#breakOff(this.#lost())
     this.#owner.onClosed(this)
+  }
+
+  #lost(): Refusal {
+    const before = this.#isOpen ? 'the response did' : 'it could be used'
+    return refusal('upstream.unreachable', `the connection ended before ${before}`)
   }
 
   #breakOff(reason: Refusal): void {
