@@ -13,8 +13,8 @@ export interface ConnectionOwner {
   onClosed(connection: Http2Connection): void
 }
 
-/** How long a peer may take to go when everything was said. */
-const partingMs = 1_000
+/** How long a peer may take to read what is left and go, when everything was said; the idle limit of bodies holds, too. */
+const partingMs = 10_000
 
 /** One connection on which HTTP/2 is spoken. */
 export class Http2Connection {
@@ -73,7 +73,7 @@ export class Http2Connection {
     if (this.#streams.size > 0) return
     const idleMs = nowMs - this.#idleMs
     if (this.#session.closed) {
-      if (idleMs >= partingMs) this.destroy()
+      if (idleMs >= Math.min(partingMs, this.#limits.bodyIdleMs)) this.destroy()
     } else if (!this.#hasOpened) {
       if (idleMs >= this.#limits.headersMs) this.destroy()
     } else if (idleMs >= this.#limits.keepAliveMs) {
