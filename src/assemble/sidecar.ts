@@ -1,8 +1,5 @@
-import type { TLSSocket } from 'node:tls'
 import { type Clock, systemClock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
-import { type ClientRules, clientCertificateOptions, identifyClient } from '../base/tls-client-identity.ts'
-import { createTlsMaterial, type TlsMaterial } from '../base/tls-material.ts'
 import type { SidecarConfig } from '../config/sidecar-config.ts'
 import type { Front } from '../hop/accept/front.ts'
 import { createFrontServer } from '../hop/accept/front-server.ts'
@@ -13,6 +10,7 @@ import { type Readiness, startAdminServer } from './admin-server.ts'
 import { findFixedChange } from './fixed-at-start.ts'
 import { type AssembledHop, assembleHop } from './hop.ts'
 import { createKeptParts, type KeptPartsDependencies } from './kept-parts.ts'
+import { openListenTls } from './listen-tls.ts'
 import { assembleRecord, type RecordDependencies } from './record.ts'
 import { isSameSection } from './same-section.ts'
 import { urlOf } from './url-of.ts'
@@ -46,29 +44,6 @@ export interface SidecarDependencies extends RecordDependencies {
   readonly startAdmin?: typeof startAdminServer
   /** See {@link KeptPartsDependencies.signerOf}. */
   readonly signerOf?: KeptPartsDependencies['signerOf']
-}
-
-/** Certificate and key of the data port, and whose certificates are taken there. */
-interface ListenTlsParts {
-  readonly material: TlsMaterial
-  readonly rules: ClientRules
-}
-
-function openListenTls(
-  tls: SidecarConfig['listen']['tls'],
-  log: Log,
-  clock: Clock,
-): ListenTlsParts | undefined {
-  if (tls === undefined) return undefined
-  const { cert, key, clientCa, minVersion } = tls
-  const files = { cert, key, ca: clientCa }
-  return { material: createTlsMaterial(files, { name: 'listen.tls', log, clock, minVersion }), rules: tls }
-}
-
-function isPermittedClient(socket: TLSSocket, rules: ClientRules, log: Log): boolean {
-  const client = identifyClient(socket, rules)
-  if (!client.ok) log.warn('caller refused', { reason: client.error, peer: socket.remoteAddress })
-  return client.ok
 }
 
 /** Starts a sidecar. Rejects when it cannot listen or its audit file cannot be opened; nothing is left running then. */
@@ -115,8 +90,8 @@ export async function startSidecar(
     handlers: [request => current.tokenService?.(request) ?? Promise.resolve(undefined)],
   })
   started.defer(() => admin.close())
-  const tls = openListenTls(config.listen.tls, log, clock)
-  started.defer(() => tls?.material.close())
+  const tls = config.listen.tls && openListenTls(config.listen.tls, log, clock)
+  started.defer(() => tls?.close())
   const limits = { ...config.limits, ...config.timeouts }
   const front: Front = {
     onRequest(caller) {
@@ -127,13 +102,13 @@ export async function startSidecar(
   const server = createFrontServer(
     {
       limits,
-      tls: tls && { ...tls.material.options(), ...clientCertificateOptions(tls.rules) },
-      isPermittedPeer: tls && (socket => isPermittedClient(socket, tls.rules, log)),
+      tls: tls?.options(),
+      isPermittedPeer: tls?.isPermittedPeer,
       http2: config.listen.http2 ? createHttp2Front(limits, front) : undefined,
     },
     front,
   )
-  tls?.material.onChange(material => server.useTls(material.options()))
+  tls?.onChange(options => server.useTls(options))
   const address = await server.listen(config.listen)
   started.defer(() => server.drain(config.timeouts.drainMs))
   void current.warm()
