@@ -202,6 +202,29 @@ describe('a caller that keeps its half open', () => {
   }, 4_000)
 })
 
+describe('draining', () => {
+  it('closes no connection on which a request has come that a late event loop has not read yet', async () => {
+    const hop = await start()
+    hop.upstream.enqueue({ action: 'hang' }, response(200, 'first'))
+    const underWay = await openRaw(hop.port)
+    underWay.write(get('/public/1'))
+    await hop.upstream.request()
+    const socket = await openRaw(hop.port)
+    socket.write(get('/public/2'))
+    await once(socket, 'data')
+    const stopped = hop.sidecar.close()
+    // It was looked at, and is known to be idle.
+    await new Promise(resolve => setTimeout(resolve, 200))
+    socket.write(get('/public/3'))
+    const answer = readAnswer(socket)
+    // Longer than the time after which a silent connection is closed.
+    for (const start = performance.now(); performance.now() - start < 1_300; );
+    expect((await answer).responses).toMatchObject([{ status: 200 }])
+    underWay.destroy()
+    await stopped
+  })
+})
+
 describe('the idle limit of bodies', () => {
   const more = 'timeouts: { body_idle: 100ms, upstream_headers: 5s }'
 

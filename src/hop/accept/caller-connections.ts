@@ -61,7 +61,7 @@ export class CallerConnections {
       movedMs,
     })
     socket.once('close', () => this.#connections.delete(socket))
-    this.#sweeper ??= setInterval(() => this.#sweep(), this.#sweepMs).unref()
+    this.#sweeper ??= setInterval(this.#sweepSoon, this.#sweepMs).unref()
   }
 
   /** Notes that it speaks HTTP/1.1. How long it may take to send a request is then looked after by the server. */
@@ -100,7 +100,7 @@ export class CallerConnections {
   drain(): void {
     this.#drainingSinceMs = performance.now()
     clearInterval(this.#sweeper)
-    this.#sweeper = setInterval(() => this.#sweep(), Math.min(this.#sweepMs, sweepMs.draining)).unref()
+    this.#sweeper = setInterval(this.#sweepSoon, Math.min(this.#sweepMs, sweepMs.draining)).unref()
   }
 
   /** Breaks off what is left. */
@@ -115,6 +115,11 @@ export class CallerConnections {
     await Promise.all(
       [...this.#detached].map(socket => new Promise(resolve => socket.once('close', resolve))),
     )
+  }
+
+  /** When the event loop was late, what came meanwhile is read before anybody counts as idle. */
+  readonly #sweepSoon = (): void => {
+    setImmediate(() => this.#sweep())
   }
 
   #sweep(): void {
