@@ -164,7 +164,7 @@ describe('pattern F15: an event stream', () => {
   let inner: Socket
 
   beforeEach(async () => {
-    hop = await start('timeouts: { body_idle: 600ms }')
+    hop = await start('timeouts: { body_idle: 2s }')
   })
 
   /** A stream that is open: its head and first event have come to the caller. */
@@ -195,11 +195,11 @@ describe('pattern F15: an event stream', () => {
 
   it('pattern F15 goes on while comments come, and is cut off when nothing comes', async () => {
     const { socket, received } = await stream()
-    for (let count = 0; count < 6; count++) {
-      await sleep(250)
+    for (let count = 0; count < 10; count++) {
+      await sleep(300)
       inner.write('3\r\n:\n\n\r\n')
     }
-    await until(() => received().split(':\n\n').length === 7, 'every comment')
+    await until(() => received().split(':\n\n').length === 11, 'every comment')
     expect(socket.destroyed).toBe(false)
     await once(socket, 'close')
     expect(received()).not.toMatch(/0\r\n\r\n$/)
