@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import type { Writable } from 'node:stream'
 
 /** What became of writing as fast as possible. */
 export interface Written {
@@ -10,7 +10,7 @@ export interface Written {
 
 /** Writes the same piece again and again until nothing moves for `stuckMs`, the socket is closed, or it is enough. */
 export async function writeUntilStuck(
-  socket: Socket,
+  socket: Writable,
   piece: Buffer | string,
   mostBytes = 64 * 1024 * 1024,
   stuckMs = 400,
@@ -24,7 +24,7 @@ export async function writeUntilStuck(
   return { bytes, isStuck: false }
 }
 
-function nextEvent(socket: Socket, timeoutMs: number): Promise<'drain' | 'close' | 'none'> {
+function nextEvent(socket: Writable, timeoutMs: number): Promise<'drain' | 'close' | 'none'> {
   return new Promise(resolve => {
     const finish = (event: 'drain' | 'close' | 'none'): void => {
       clearTimeout(timer)
