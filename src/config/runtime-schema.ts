@@ -77,7 +77,9 @@ export const timeoutsSchema = z.strictObject({
     .describe("From the end of the request to the response's headers."),
   websocket_idle: durationMs('10ms', '24h')
     .prefault('5m')
-    .describe('Between two pieces of an upgraded connection.'),
+    .describe(
+      'Between two pieces of an upgraded connection, either direction. Then both ends get a Close frame with 1001.',
+    ),
   drain: durationMs('0s', '1h').prefault('25s').describe('Grace for requests under way after SIGTERM.'),
 })
 
