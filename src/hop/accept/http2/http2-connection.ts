@@ -119,6 +119,9 @@ export class Http2Connection {
         ? refusal('request.malformed', `${this.#unseen} streams refused before they were read`)
         : undefined)
     if (reason !== undefined) this.#owner.onUnreadable(this.#socket, reason)
+    // Settings that were never acknowledged hold the session, and the session its listeners; if these led on to the socket,
+    // whose own listeners lead back to the settings, none of them would ever be freed.
+    this.#session.removeAllListeners()
     this.#owner.onClosed(this)
   }
 }
