@@ -31,6 +31,7 @@ export class CallerConnections {
   readonly #wrapped = new Set<Socket>()
   readonly #sweepMs: number
   #sweeper: NodeJS.Timeout | undefined
+  #soon: NodeJS.Immediate | undefined
   #drainingSinceMs = Infinity
 
   constructor(limits: FrontLimits) {
@@ -112,6 +113,7 @@ export class CallerConnections {
   /** Stops looking. To be called when all are closed. Waits for tunnels to say that they are. */
   async close(): Promise<void> {
     clearInterval(this.#sweeper)
+    clearImmediate(this.#soon)
     await Promise.all(
       [...this.#detached].map(socket => new Promise(resolve => socket.once('close', resolve))),
     )
@@ -119,7 +121,7 @@ export class CallerConnections {
 
   /** When the event loop was late, what came meanwhile is read before anybody counts as idle. */
   readonly #sweepSoon = (): void => {
-    setImmediate(() => this.#sweep())
+    this.#soon = setImmediate(() => this.#sweep())
   }
 
   #sweep(): void {

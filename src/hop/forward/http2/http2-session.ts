@@ -243,7 +243,12 @@ export class Http2Session {
     session.on('remoteSettings', this.#onSettings)
     session.on('goaway', this.#onGoaway)
     session.on('error', this.#onError)
-    session.once('close', this.#onClose)
+    session.once('close', () => {
+      // Node may keep a session whose settings were not acknowledged, and whatever it refers to.
+      session.removeAllListeners()
+      session.on('error', () => {})
+      this.#onClose()
+    })
   }
 
   readonly #onSettings = (): void => {
