@@ -1,3 +1,5 @@
+import type { PresentedCertificate } from './presented-certificate.ts'
+
 /**
  * A whole HTTP request as plain data, for the small endpoints that Hopgate serves itself (token endpoint, metadata,
  * admin). The proxied traffic never takes this shape: it streams.
@@ -13,6 +15,8 @@ export interface HttpRequest {
   readonly body: string
   /** The peer's address, for rate limits and records. */
   readonly peer: string
+  /** What the peer presented in its TLS handshake, where a certificate was asked for. */
+  readonly certificate?: PresentedCertificate | undefined
 }
 
 /** The answer to an {@link HttpRequest}. */

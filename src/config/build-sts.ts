@@ -5,7 +5,13 @@ import { buildIssuers } from './build-issuers.ts'
 import type { FileReader } from './file-reader.ts'
 import type { OpenKeySets } from './key-set-file.ts'
 import type { OpenSecrets } from './secret-reference.ts'
-import type { IssuerRules, StsAudience, StsClient, StsConfig } from './sidecar-config.ts'
+import type {
+  IssuerRules,
+  StsAudience,
+  StsClient,
+  StsClientAuthentication,
+  StsConfig,
+} from './sidecar-config.ts'
 import type { SidecarInput } from './sidecar-schema.ts'
 import { type StsClientInput, sidecarStsSchema } from './sts-schema.ts'
 
@@ -22,7 +28,7 @@ export function buildStsClients(
       id: input.id,
       authentication:
         keys === undefined
-          ? { kind: 'secret', secret: secretAt([...path, 'secret']) }
+          ? bySecret(secretAt([...path, 'secret']))
           : { kind: 'private_key_jwt', jwks: keys },
       accepts: input.accepts,
       audiences: new Map(
@@ -33,6 +39,14 @@ export function buildStsClients(
       ),
     }
   })
+}
+
+function bySecret(secret: Secret): StsClientAuthentication {
+  return {
+    kind: 'secret',
+    secrets: [{ kind: 'plain', text: secret }],
+    methods: ['client_secret_basic', 'client_secret_post'],
+  }
 }
 
 /** The token service inside a sidecar, unless `exchange` names a server; what `sts` leaves out follows from the rest. */
@@ -55,6 +69,8 @@ export function buildSidecarSts(
       ownClient(service, ephemeralSecret(), ownIssuers, routes),
       ...buildStsClients(clients, lookup.secretAt, keysAt),
     ],
+    clusters: [],
+    trustDomains: [],
   }
 }
 
@@ -83,7 +99,7 @@ function ownClient(
   }
   return {
     id,
-    authentication: { kind: 'secret', secret },
+    authentication: bySecret(secret),
     accepts: [...new Set(issuers.flatMap(issuer => issuer.audience))],
     audiences,
   }

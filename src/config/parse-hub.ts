@@ -41,6 +41,8 @@ export function parseHubConfig(
         maxActorDepth: sts.max_actor_depth,
         issuers: buildIssuers(sts.issuers, files),
         clients: buildStsClients(sts.clients, secretAt, keysAt),
+        clusters: [],
+        trustDomains: [],
       },
     }),
   )

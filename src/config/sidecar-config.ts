@@ -230,22 +230,86 @@ export interface StsConfig {
   /** Whose tokens may be exchanged. The service's own issuer is always among them. */
   readonly issuers: readonly IssuerRules[]
   readonly clients: readonly StsClient[]
+  readonly clusters: readonly KubernetesCluster[]
+  readonly trustDomains: readonly TrustDomain[]
   readonly maxActorDepth: number
 }
 
 /** A client of the token service and all it may do. What is not listed is denied. */
 export interface StsClient {
   readonly id: string
-  readonly authentication:
-    | { readonly kind: 'secret'; readonly secret: Secret }
-    | {
-        readonly kind: 'private_key_jwt'
-        readonly jwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] }
-      }
+  /** How it authenticates; no other method is taken from it. */
+  readonly authentication: StsClientAuthentication
   /** A subject token must carry the client's own id or one of these in `aud`: no exchange of somebody else's token. */
   readonly accepts: readonly string[]
   /** Audiences that it may ask for, each with the scopes that may be granted there. */
   readonly audiences: ReadonlyMap<string, StsAudience>
+}
+
+/** Public keys of a client, as a JWK set. */
+export interface ClientJwks {
+  readonly keys: readonly Readonly<Record<string, unknown>>[]
+}
+
+/** How a client of the token service authenticates. */
+export type StsClientAuthentication =
+  | {
+      readonly kind: 'secret'
+      /** Any of them is taken: more than one while the client goes over to another. */
+      readonly secrets: readonly StsClientSecret[]
+      readonly methods: readonly ('client_secret_basic' | 'client_secret_post')[]
+    }
+  | { readonly kind: 'private_key_jwt'; readonly jwks: ClientJwks }
+  /** RFC 8705 §2.1: a certificate of the configured authorities for this subject. */
+  | { readonly kind: 'tls_client_auth'; readonly subject: CertificateSubject }
+  /** RFC 8705 §2.2: a certificate with one of these keys, or one of these certificates, whoever signed it. */
+  | {
+      readonly kind: 'self_signed_tls_client_auth'
+      readonly jwks: ClientJwks | undefined
+      /** `x5t#S256`: base64url SHA-256 of the DER of a certificate. */
+      readonly thumbprints: readonly string[]
+    }
+  /** The service account of a pod, by a token of its cluster. */
+  | {
+      readonly kind: 'kubernetes'
+      /** `iss` of the cluster's tokens; one of {@link StsConfig.clusters}. */
+      readonly cluster: string
+      readonly namespace: string
+      readonly serviceAccount: string
+    }
+  /** A SPIFFE ID, of one of {@link StsConfig.trustDomains}, by a JWT-SVID or an X.509-SVID. */
+  | { readonly kind: 'spiffe_jwt' | 'spiffe_x509'; readonly spiffeId: string }
+
+/** A secret, or what is kept instead of it: its scrypt hash as a PHC string. */
+export interface StsClientSecret {
+  readonly kind: 'plain' | 'scrypt'
+  readonly text: Secret
+}
+
+/** Whom a certificate must be for. A name among others in the certificate is enough, compared exactly. */
+export interface CertificateSubject {
+  /** `dn`: the subject's distinguished name as in RFC 4514. Others: a subject alternative name. */
+  readonly kind: 'dn' | 'dns' | 'uri' | 'ip' | 'email'
+  readonly name: string
+}
+
+/** A SPIFFE trust domain: whose SVIDs are good there. */
+export interface TrustDomain {
+  /** Such as `example.org`. */
+  readonly name: string
+  /** Its bundle, for JWT-SVIDs: a file, or a bundle endpoint (https_web). */
+  readonly bundle: Extract<KeySource, { readonly kind: 'file' | 'jwks_uri' }> | undefined
+  /** PEM file with its authorities, for X.509-SVIDs. */
+  readonly authorities: string | undefined
+  /** PEM file with the authorities for the server of the bundle endpoint; undefined trusts those that Node brings. */
+  readonly ca: string | undefined
+}
+
+/** A cluster whose service accounts are clients. */
+export interface KubernetesCluster {
+  readonly rules: IssuerRules
+  /** PEM file with the authorities for the server that its keys are fetched from. */
+  readonly ca: string | undefined
 }
 
 /** What a client may have at one audience. */

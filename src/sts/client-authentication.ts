@@ -1,4 +1,5 @@
 import type { EpochSeconds } from '../base/clock.ts'
+import type { PresentedCertificate } from '../base/presented-certificate.ts'
 import { fail, ok, type Result } from '../base/result.ts'
 import type { StsClient } from '../config/sidecar-config.ts'
 import { type ClientAssertion, createAssertionCheck, readClientAssertion } from './client-assertion.ts'
@@ -14,6 +15,8 @@ export interface ClientAuthenticationRequest {
   readonly form: TokenForm
   /** Every value of the `Authorization` field. */
   readonly authorization: readonly string[]
+  /** What the peer presented in its TLS handshake. */
+  readonly certificate: PresentedCertificate | undefined
   readonly peer: string
   readonly now: EpochSeconds
 }

@@ -10,7 +10,8 @@ export function createSecretCheck(
 ): (client: StsClient | undefined, secret: string) => boolean {
   const digests = new Map<string, Buffer>()
   for (const { id, authentication } of clients) {
-    if (authentication.kind === 'secret') digests.set(id, digest(authentication.secret.expose()))
+    const [first] = authentication.kind === 'secret' ? authentication.secrets : []
+    if (first !== undefined) digests.set(id, digest(first.text.expose()))
   }
   const nobody = randomBytes(32)
   return (client, secret) => {

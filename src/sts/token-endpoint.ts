@@ -48,6 +48,7 @@ export function createTokenEndpoint(options: TokenEndpointOptions): TokenEndpoin
     const client = await options.authenticate({
       form,
       authorization: request.headers.get('authorization') ?? [],
+      certificate: request.certificate,
       peer: request.peer,
       now,
     })

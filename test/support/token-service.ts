@@ -1,7 +1,12 @@
 import type { HttpRequest } from '../../src/base/http-message.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { Secret } from '../../src/base/secret.ts'
-import type { IssuerRules, StsClient, StsConfig } from '../../src/config/sidecar-config.ts'
+import type {
+  IssuerRules,
+  StsClient,
+  StsClientAuthentication,
+  StsConfig,
+} from '../../src/config/sidecar-config.ts'
 import { grantType } from '../../src/oauth/grant-type.ts'
 import { tokenType } from '../../src/oauth/token-type.ts'
 import { createMemoryReplayStore } from '../../src/sts/memory-replay-store.ts'
@@ -163,6 +168,8 @@ export function createTestStsConfig(
     maxTtlSeconds: 120,
     issuers: [rules],
     clients: options.clients ?? testClients(reports),
+    clusters: [],
+    trustDomains: [],
     maxActorDepth: 4,
     ...options.config,
   }
@@ -172,7 +179,7 @@ function testClients(reports: TestIssuer): StsClient[] {
   return [
     {
       id: 'orders',
-      authentication: { kind: 'secret', secret: new Secret(ordersSecret) },
+      authentication: secretAuthentication(ordersSecret),
       accepts: ['shop-web'],
       audiences: new Map([
         ['orders-api', { scope: ['orders:read', 'orders:refund'], ttlSeconds: 60 }],
@@ -189,7 +196,7 @@ function testClients(reports: TestIssuer): StsClient[] {
     },
     {
       id: 'billing',
-      authentication: { kind: 'secret', secret: new Secret(billingSecret) },
+      authentication: secretAuthentication(billingSecret),
       accepts: [],
       audiences: new Map([
         ['orders', { scope: ['orders:read'], ttlSeconds: undefined }],
@@ -207,11 +214,20 @@ function testClients(reports: TestIssuer): StsClient[] {
     },
     {
       id: 'idle',
-      authentication: { kind: 'secret', secret: new Secret('idle-secret') },
+      authentication: secretAuthentication('idle-secret'),
       accepts: ['orders'],
       audiences: new Map(),
     },
   ]
+}
+
+/** How a client with one secret authenticates. */
+export function secretAuthentication(secret: string): StsClientAuthentication {
+  return {
+    kind: 'secret',
+    secrets: [{ kind: 'plain', text: new Secret(secret) }],
+    methods: ['client_secret_basic', 'client_secret_post'],
+  }
 }
 
 /** Basic credentials as RFC 6749 §2.3.1 has them: form-encoded, then base64. */

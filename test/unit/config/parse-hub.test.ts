@@ -26,7 +26,9 @@ describe('a hub configuration', () => {
       },
     })
     const [client] = hub.sts.clients
-    expect(client?.authentication.kind === 'secret' && client.authentication.secret.expose()).toBe('shh')
+    expect(client?.authentication.kind === 'secret' && client.authentication.secrets[0]?.text.expose()).toBe(
+      'shh',
+    )
     expect([...(client?.audiences ?? [])]).toEqual([
       ['orders-api', { scope: ['orders:read'], ttlSeconds: 60 }],
     ])

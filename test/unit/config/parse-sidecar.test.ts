@@ -94,7 +94,7 @@ describe('a sidecar configuration of seven lines', () => {
       const client = sts?.clients[0]?.authentication
       const own = 'secret' in exchange.client ? exchange.client.secret : undefined
       expect(own).toBeInstanceOf(Secret)
-      expect(client?.kind === 'secret' && client.secret.expose()).toBe(own?.expose())
+      expect(client?.kind === 'secret' && client.secrets[0]?.text.expose()).toBe(own?.expose())
       return own?.expose() ?? ''
     }
     expect(secretOf(goodSidecar)).toMatch(/^[A-Za-z0-9_-]{43}$/)

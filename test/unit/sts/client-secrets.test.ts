@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest'
-import { Secret } from '../../../src/base/secret.ts'
 import type { StsClient } from '../../../src/config/sidecar-config.ts'
 import { createSecretCheck } from '../../../src/sts/client-secrets.ts'
+import { secretAuthentication } from '../../support/token-service.ts'
 
 function client(id: string, secret: string): StsClient {
   return {
     id,
-    authentication: { kind: 'secret', secret: new Secret(secret) },
+    authentication: secretAuthentication(secret),
     accepts: [],
     audiences: new Map(),
   }

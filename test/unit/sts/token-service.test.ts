@@ -4,13 +4,12 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { channels } from '../../../src/base/channels.ts'
 import { silentLog } from '../../../src/base/log.ts'
-import { Secret } from '../../../src/base/secret.ts'
 import type { StsClient, StsConfig } from '../../../src/config/sidecar-config.ts'
 import { createMemoryReplayStore } from '../../../src/sts/memory-replay-store.ts'
 import { createTokenService } from '../../../src/sts/token-service.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
 import { createFakeHttpClient } from '../../support/fake-http-client.ts'
-import { createTestTokenService } from '../../support/token-service.ts'
+import { createTestTokenService, secretAuthentication } from '../../support/token-service.ts'
 
 const clock = createFakeClock()
 
@@ -21,6 +20,8 @@ function create(config: Partial<StsConfig>) {
     maxTtlSeconds: 60,
     issuers: [],
     clients: [],
+    clusters: [],
+    trustDomains: [],
     maxActorDepth: 4,
     ...config,
   }
@@ -94,7 +95,7 @@ describe('metadata and keys', () => {
 describe('a start', () => {
   const client = (id: string): StsClient => ({
     id,
-    authentication: { kind: 'secret', secret: new Secret('s') },
+    authentication: secretAuthentication('s'),
     accepts: [],
     audiences: new Map(),
   })

@@ -8,7 +8,7 @@ import { scopeSet } from '../../../../src/oauth/scope-set.ts'
 import { tokenType } from '../../../../src/oauth/token-type.ts'
 import { createTokenExchangeGrant } from '../../../../src/sts/grants/token-exchange.ts'
 import type { TokenForm } from '../../../../src/sts/token-form.ts'
-import { createTestTokenService } from '../../../support/token-service.ts'
+import { createTestTokenService, secretAuthentication } from '../../../support/token-service.ts'
 
 const vocabulary = ['orders:read', 'orders:refund', 'billing:read', 'ledger:write', 'admin'] as const
 const scopes = fc.uniqueArray(fc.constantFrom(...vocabulary))
@@ -34,7 +34,7 @@ describe('token exchange never widens', () => {
   const serviceFor = (configured: readonly string[], ttlSeconds: number | undefined) => {
     const client: StsClient = {
       id: 'orders',
-      authentication: { kind: 'secret', secret: new Secret('s') },
+      authentication: secretAuthentication('s'),
       accepts: [],
       audiences: new Map([['orders-api', { scope: configured, ttlSeconds }]]),
     }

@@ -1,0 +1,38 @@
+import { X509Certificate } from 'node:crypto'
+import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
+
+/** A certificate whose key the other side of a connection proved to hold. By itself it says nothing about who that is. */
+export interface PresentedCertificate {
+  readonly certificate: X509Certificate
+  /**
+   * The authority that its chain leads to, which is one of those that are configured for clients; undefined when the
+   * chain was not found good, as for a certificate that its holder signed.
+   */
+  readonly authority: X509Certificate | undefined
+}
+
+/**
+ * What the client of a connection presented; undefined when it presented nothing.
+ *
+ * @param hasAuthorities whether the server was given authorities for clients. Without them Node takes those of the
+ *   system, whose word means nothing here.
+ */
+export function readPresentedCertificate(
+  socket: TLSSocket,
+  hasAuthorities: boolean,
+): PresentedCertificate | undefined {
+  const certificate = socket.getPeerX509Certificate()
+  if (certificate === undefined) return undefined
+  const isGood = hasAuthorities && socket.authorized
+  return { certificate, authority: isGood ? findAuthority(socket) : undefined }
+}
+
+/** The end of the chain, which Node completes from the authorities that it was given. */
+function findAuthority(socket: TLSSocket): X509Certificate | undefined {
+  let last: DetailedPeerCertificate = socket.getPeerCertificate(true)
+  // An authority of authorities is its own issuer.
+  while (last.issuerCertificate !== undefined && last.issuerCertificate !== last)
+    last = last.issuerCertificate
+  const authority = new X509Certificate(last.raw)
+  return authority.checkIssued(authority) ? authority : undefined
+}
