@@ -66,7 +66,7 @@ function refusalFields(
   if (requestId !== undefined) fields.push('X-Request-Id', requestId)
   if (answer.challenge !== undefined) {
     const error = answer.challenge === 'bare' ? undefined : answer.challenge
-    fields.push('WWW-Authenticate', bearerChallenge(realm, error, refusal.scope))
+    fields.push('WWW-Authenticate', bearerChallenge(realm, error, refusal))
   }
   if (answer.retry === true)
     fields.push('Retry-After', String(refusal.retryAfterSeconds ?? defaultRetrySeconds))

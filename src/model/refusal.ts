@@ -1,5 +1,6 @@
 import type { ChallengeError } from '../oauth/challenge.ts'
 import type { ScopeSet } from '../oauth/scope-set.ts'
+import type { StepUp } from '../oauth/step-up.ts'
 
 /** How a refusal looks to the caller. The title is all that the caller is told; details go to the log. */
 export interface RefusalAnswer {
@@ -40,8 +41,14 @@ export const refusals = {
   'token.malformed': { status: 400, title: 'Malformed credentials', challenge: 'invalid_request' },
   'token.invalid': { status: 401, title: 'Invalid token', challenge: 'invalid_token' },
   'token.keys_unavailable': { status: 503, title: 'Token cannot be verified now', retry: true, alert: true },
+  'token.step_up': {
+    status: 401,
+    title: 'Stronger authentication required',
+    challenge: 'insufficient_user_authentication',
+  },
   'policy.denied': { status: 403, title: 'Not permitted' },
   'policy.scope_missing': { status: 403, title: 'Insufficient scope', challenge: 'insufficient_scope' },
+  'policy.unavailable': { status: 503, title: 'Cannot be decided now', retry: true, alert: true },
   'exchange.subject_rejected': { status: 401, title: 'Invalid token', challenge: 'invalid_token' },
   'exchange.denied': { status: 403, title: 'Not permitted' },
   'exchange.interaction_required': {
@@ -76,6 +83,8 @@ export interface Refusal {
   readonly detail: string
   /** The scope that an `insufficient_scope` challenge names. */
   readonly scope?: ScopeSet
+  /** How the user must authenticate, for an `insufficient_user_authentication` challenge. */
+  readonly stepUp?: StepUp
   /** Methods for the `Allow` field. */
   readonly allow?: readonly string[]
   /** Seconds for `Retry-After`, where the other side named them. */

@@ -18,7 +18,10 @@ export interface VerifiedToken {
   readonly scope: ScopeSet
   /** `act`, current actor outermost (RFC 8693 §4.1). */
   readonly actor?: Actor | undefined
+  /** `acr`: how the user authenticated. */
   readonly authenticationContext?: string | undefined
+  /** `auth_time`: when the user authenticated; undefined also when the claim is no time. */
+  readonly authenticatedAt?: EpochSeconds | undefined
   readonly issuedAt?: EpochSeconds | undefined
   readonly expiresAt: EpochSeconds
   /**

@@ -1,4 +1,6 @@
+import { asciiJson } from '../base/json-text.ts'
 import { formatScope, type ScopeSet } from './scope-set.ts'
+import type { StepUp } from './step-up.ts'
 
 /** The error codes of a Bearer challenge: RFC 6750 §3.1 and RFC 9470 §3. */
 export type ChallengeError =
@@ -7,15 +9,33 @@ export type ChallengeError =
   | 'insufficient_scope'
   | 'insufficient_user_authentication'
 
+/** What a challenge asks for, beside its error. */
+export interface ChallengeDemand {
+  readonly scope?: ScopeSet | undefined
+  readonly stepUp?: StepUp | undefined
+}
+
 /**
- * The value of `WWW-Authenticate` (RFC 6750 §3). Without an error it is the bare challenge for a request that
- * brought no credentials. Nothing here ever says which check failed.
+ * The value of `WWW-Authenticate` (RFC 6750 §3, RFC 9470 §3). Without an error it is the bare challenge for a request
+ * that brought no credentials. Nothing here ever says which check failed.
  */
-export function bearerChallenge(realm: string, error?: ChallengeError, scope?: ScopeSet): string {
+export function bearerChallenge(realm: string, error?: ChallengeError, demand: ChallengeDemand = {}): string {
+  const { scope, stepUp } = demand
   let challenge = `Bearer realm=${quote(realm)}`
   if (error !== undefined) challenge += `, error="${error}"`
   if (scope !== undefined && scope.length > 0) challenge += `, scope=${quote(formatScope(scope))}`
-  return challenge
+  return stepUp === undefined ? challenge : challenge + stepUpParameters(stepUp)
+}
+
+/** `claims` is the base64 of JSON, as Microsoft's servers write it and its client libraries read it. */
+function stepUpParameters({ acrValues, maxAgeSeconds, claims }: StepUp): string {
+  let parameters = ''
+  if (acrValues !== undefined) parameters += `, acr_values=${quote(acrValues.join(' '))}`
+  if (maxAgeSeconds !== undefined) parameters += `, max_age="${maxAgeSeconds}"`
+  if (claims !== undefined) {
+    parameters += `, claims="${Buffer.from(asciiJson(claims), 'ascii').toString('base64')}"`
+  }
+  return parameters
 }
 
 function quote(text: string): string {

@@ -1,3 +1,4 @@
+import type { EpochSeconds } from '../base/clock.ts'
 import { Recent } from '../base/recent.ts'
 import { fail, ok, type Result } from '../base/result.ts'
 import type { JsonObject } from '../base/strict-json.ts'
@@ -13,6 +14,7 @@ export interface AccessClaims {
   readonly scope: ScopeSet
   readonly actor: Actor | undefined
   readonly authenticationContext: string | undefined
+  readonly authenticatedAt: EpochSeconds | undefined
 }
 
 const longestIdentifierBytes = 256
@@ -27,7 +29,7 @@ const mostAudiences = 100
  * @returns the error names the claim
  */
 export function readAccessClaims(claims: JsonObject, maxActorDepth: number): Result<AccessClaims, string> {
-  const { sub, client_id: clientId, azp, jti, acr } = claims
+  const { sub, client_id: clientId, azp, jti, acr, auth_time: authTime } = claims
   if (!isIdentifier(sub)) return fail('sub is missing or not an identifier')
   const audience = readAudience(claims.aud)
   if (audience === undefined) return fail('aud is missing or malformed')
@@ -50,6 +52,8 @@ export function readAccessClaims(claims: JsonObject, maxActorDepth: number): Res
     scope,
     actor,
     authenticationContext: acr,
+    // One that is no time satisfies nothing, and is no reason to refuse the token where nobody asks for it.
+    authenticatedAt: typeof authTime === 'number' && authTime >= 0 ? authTime : undefined,
   })
 }
 

@@ -30,6 +30,7 @@ export class JwtAccessToken implements VerifiedToken {
   readonly scope: ScopeSet
   readonly actor: Actor | undefined
   readonly authenticationContext: string | undefined
+  readonly authenticatedAt: EpochSeconds | undefined
   readonly issuedAt: EpochSeconds | undefined
   readonly expiresAt: EpochSeconds
   readonly fingerprint: string
@@ -44,6 +45,7 @@ export class JwtAccessToken implements VerifiedToken {
     this.scope = claims.scope
     this.actor = claims.actor
     this.authenticationContext = claims.authenticationContext
+    this.authenticatedAt = claims.authenticatedAt
     this.issuedAt = facts.issuedAt
     this.expiresAt = facts.expiresAt
     this.fingerprint = facts.fingerprint

@@ -57,11 +57,18 @@ function readPermit(
   token: VerifiedToken,
   decision: Decision,
 ): Result<ExchangeRequest, Refusal> {
-  if (decision.effect === 'deny') return fail(refusal('policy.denied', decision.reason))
+  if (decision.effect === 'deny') return fail(denial(decision))
   const exchange = permit(route, token, decision)
   if (exchange !== undefined) return ok(exchange)
   const detail = isScopeWithin(route.scope, token.scope)
     ? 'the policy narrows away a scope that the route requires'
     : 'the presented token lacks a scope that the route requires'
   return fail({ ...refusal('policy.scope_missing', detail), scope: route.scope })
+}
+
+function denial({ reason, stepUp, unavailable }: Extract<Decision, { readonly effect: 'deny' }>): Refusal {
+  if (unavailable === true) return refusal('policy.unavailable', reason)
+  return stepUp === undefined
+    ? refusal('policy.denied', reason)
+    : { ...refusal('token.step_up', reason), stepUp }
 }

@@ -59,6 +59,7 @@ describe('readAccessClaims', () => {
       clientId: 'shop-web',
       tokenId: 'j1',
       authenticationContext: 'mfa',
+      authenticatedAt: undefined,
       scope: ['a', 'b'],
       actor: { subject: 'gateway', actor: { subject: 'front' } },
     })

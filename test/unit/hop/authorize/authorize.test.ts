@@ -26,6 +26,23 @@ describe('createAuthorize', () => {
     expect(request).toMatchObject({ ok: false, error: { code: 'policy.denied' } })
   })
 
+  it('refuses with a step-up challenge what would be permitted after it', () => {
+    const stepUp = { acrValues: ['mfa'], maxAgeSeconds: 300 }
+    const authorize = createAuthorize({
+      decide: () => ({ effect: 'deny', rule: 'r', reason: 'weak', stepUp }),
+    })
+    expect(authorize(anAdmittedRequest(), aVerifiedToken())).toMatchObject({
+      request: { ok: false, error: { code: 'token.step_up', stepUp } },
+    })
+  })
+
+  it('does not say that the caller is not permitted when nobody could be asked', () => {
+    const decide = () => ({ effect: 'deny', rule: 'r', reason: 'no answer', unavailable: true }) as const
+    expect(createAuthorize({ decide })(anAdmittedRequest(), aVerifiedToken())).toMatchObject({
+      request: { ok: false, error: { code: 'policy.unavailable' } },
+    })
+  })
+
   it('names the required scope when the presented token lacks it', () => {
     const { request } = authorizeOn(aRoute(), aVerifiedToken({ scope: scopeSet(['billing:read']) }))
     expect(request).toMatchObject({
