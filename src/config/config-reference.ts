@@ -1,6 +1,7 @@
 import { hubSchema } from './hub-schema.ts'
 import { inputSchema, type JsonSchema } from './json-schema.ts'
 import { renderTable } from './markdown-table.ts'
+import { policySchema } from './policy-schema.ts'
 import { sidecarSchema } from './sidecar-schema.ts'
 
 /** The text of `docs/config.md`: every key with its type, default and meaning. */
@@ -12,6 +13,8 @@ export function renderConfigReference(): string {
     ...sections(inputSchema(sidecarSchema), '', known),
     '## Hub\n\n`hopgate hub --config FILE`. Top level:',
     ...sections(inputSchema(hubSchema), '', known),
+    '## Policy\n\nThe file that `policy` names, here and there. Top level:',
+    ...sections(inputSchema(policySchema), '', known),
   ]
   return `${parts.join('\n\n')}\n`
 }

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { isJsonObject } from '../base/strict-json.ts'
 import { hubSchema } from './hub-schema.ts'
 import { inputSchema, type JsonSchema } from './json-schema.ts'
+import { policySchema } from './policy-schema.ts'
 import { sidecarSchema } from './sidecar-schema.ts'
 
 /** The text of `config/schema.json`, for editors. */
@@ -12,6 +13,11 @@ export function renderSidecarSchema(): string {
 /** The text of `config/hub.schema.json`, for editors. */
 export function renderHubSchema(): string {
   return render(hubSchema, 'Configuration of a Hopgate hub')
+}
+
+/** The text of `config/policy.schema.json`, for editors. */
+export function renderPolicySchema(): string {
+  return render(policySchema, 'Policy of Hopgate: who may exchange what, for whom, into which audience')
 }
 
 const referencePattern = String.raw`\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^{}$]*)?\}`

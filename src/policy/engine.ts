@@ -7,8 +7,14 @@ import type { VerifiedToken } from '../model/verified-token.ts'
 /**
  * Decides whether this caller may act for this subject here.
  *
- * Contract: what no rule permits is denied; an error while deciding is a denial; a permit can only narrow.
+ * Contract: what no rule permits is denied; an error while deciding is a denial; a permit can only narrow. The same answer
+ * is the same object where that is possible: what follows from it is remembered with it.
  */
 export interface PolicyEngine {
-  decide(request: AdmittedRequest<ProtectedRoute>, token: VerifiedToken): MaybePromise<Decision>
+  /** @param actorToken the verified token of the person who acts, where one came along */
+  decide(
+    request: AdmittedRequest<ProtectedRoute>,
+    token: VerifiedToken,
+    actorToken?: VerifiedToken,
+  ): MaybePromise<Decision>
 }

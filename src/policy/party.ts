@@ -1,0 +1,97 @@
+import { isJsonObject } from '../base/strict-json.ts'
+import type { VerifiedToken } from '../model/verified-token.ts'
+import type { ClaimNames, PolicyDocument, SubjectKind } from './document.ts'
+import type { PolicyQuestion } from './question.ts'
+
+/** A subject or an actor as the rules see it. */
+export interface Party {
+  readonly subject: string
+  /** Who vouches for the identity: the original issuer, where the token service passed a subject on (`sub_id`). */
+  readonly issuer: string
+  readonly tenant: string | undefined
+  readonly roles: readonly string[]
+  readonly claims: Readonly<Record<string, unknown>>
+}
+
+export interface ActingParty extends Party {
+  /**
+   * `person`: came with a token of its own. `client`: a client of the policy that the token service named in `act`.
+   * `other`: anybody else in `act`.
+   */
+  readonly kind: 'person' | 'client' | 'other'
+}
+
+/**
+ * What a subject is. A client that acts for itself is its own subject (RFC 9068 §5); a token that was exchanged for it
+ * says so in `subject_kind`, since its `client_id` is another one.
+ */
+export function subjectKind(token: VerifiedToken): SubjectKind {
+  return token.subject === token.clientId || token.claims['subject_kind'] === 'machine' ? 'machine' : 'user'
+}
+
+/**
+ * The party that a token is about.
+ *
+ * @param server issuer identifier of the token service: of its tokens, and of no others, `sub_id` is believed
+ */
+export function readParty(token: VerifiedToken, names: ClaimNames, server: string): Party {
+  return {
+    subject: token.subject,
+    issuer: token.issuer === server ? originOf(token) : token.issuer,
+    ...readMembership(token.claims, names),
+    claims: token.claims,
+  }
+}
+
+/**
+ * The current actor: the person whose token came along, else the outermost `act` of the subject token. Nothing deeper in
+ * the chain counts (RFC 8693 §4.1).
+ *
+ * @param server issuer identifier of the token service, whose clients are known here
+ */
+export function readActor(
+  { subject, actorToken }: Pick<PolicyQuestion, 'subject' | 'actorToken'>,
+  document: Pick<PolicyDocument, 'claims' | 'clients'>,
+  server: string,
+): ActingParty | undefined {
+  if (actorToken !== undefined) return { ...readParty(actorToken, document.claims, server), kind: 'person' }
+  const actor = subject?.actor
+  if (subject === undefined || actor === undefined) return undefined
+  const act = subject.claims['act']
+  const claims = isJsonObject(act) ? act : {}
+  const issuer = actor.issuer ?? subject.issuer
+  const isClient = subject.issuer === server && issuer === server && document.clients.has(actor.subject)
+  return {
+    subject: actor.subject,
+    issuer,
+    ...readMembership(claims, document.claims),
+    claims,
+    kind: isClient ? 'client' : 'other',
+  }
+}
+
+/** `sub_id` (RFC 9493 §4) of a token that the token service made for another issuer's subject, else `iss`. */
+function originOf(token: VerifiedToken): string {
+  const subjectId = token.claims['sub_id']
+  const isOriginal =
+    isJsonObject(subjectId) &&
+    subjectId['format'] === 'iss_sub' &&
+    typeof subjectId['iss'] === 'string' &&
+    subjectId['sub'] === token.subject
+  return isOriginal ? (subjectId['iss'] as string) : token.issuer
+}
+
+const nothing: readonly string[] = Object.freeze([])
+
+/** A claim of another type than expected says nothing. */
+function readMembership(
+  claims: Readonly<Record<string, unknown>>,
+  names: ClaimNames,
+): Pick<Party, 'tenant' | 'roles'> {
+  const tenant = claims[names.tenant]
+  const roles = claims[names.roles]
+  return {
+    tenant: typeof tenant === 'string' && tenant !== '' ? tenant : undefined,
+    roles: Array.isArray(roles) && roles.every(role => typeof role === 'string') ? roles : nothing,
+  }
+}

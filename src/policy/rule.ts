@@ -1,0 +1,254 @@
+import type { EpochSeconds } from '../base/clock.ts'
+import type { Decision } from '../model/decision.ts'
+import type { VerifiedToken } from '../model/verified-token.ts'
+import { isScopeWithin, type ScopeSet } from '../oauth/scope-set.ts'
+import { type StepUp, satisfiesStepUp } from '../oauth/step-up.ts'
+import { createBusinessHours } from './business-hours.ts'
+import type {
+  ActorRule,
+  Approval,
+  PolicyClient,
+  PolicyRule,
+  Requirements,
+  SubjectKind,
+  SubjectRule,
+  WhoRule,
+} from './document.ts'
+import { type Condition, compileCondition } from './expression.ts'
+import { occasionFacts } from './occasion-facts.ts'
+import type { ActingParty, Party } from './party.ts'
+import type { PolicyContext } from './question.ts'
+
+/** A question with everything worked out that several rules look at. */
+export interface Case {
+  readonly client: PolicyClient
+  readonly audience: string
+  readonly scope: ScopeSet
+  /** Undefined when a machine asks for itself. */
+  readonly subject: (Party & { readonly token: VerifiedToken; readonly kind: SubjectKind }) | undefined
+  readonly actor: ActingParty | undefined
+  /** Whose login counts: the person who acts, else the subject. */
+  readonly login: VerifiedToken | undefined
+  readonly caseId: string | undefined
+  readonly context: PolicyContext
+  /** Issuer identifier of the token service. */
+  readonly server: string
+}
+
+/** What a case lacks for one condition; worded to follow "it lacks". */
+export interface Lack {
+  readonly what: string
+  readonly stepUp?: StepUp
+  readonly approvers?: readonly string[]
+}
+
+/** One condition of a rule: what is lacking, or undefined when it holds. */
+export type Check = (asked: Case) => Lack | undefined
+
+/** A rule that was prepared once for every question. */
+export interface CompiledRule {
+  readonly id: string
+  /** Conditions in the order in which a person would look: who asks, for whom, who acts, for what, on which occasion. */
+  readonly steps: readonly (readonly Check[])[]
+  permit(asked: Case): Extract<Decision, { readonly effect: 'permit' }>
+}
+
+/** An impersonation that nobody gave a life. */
+const impersonationTtlSeconds = 60
+
+/**
+ * Prepares a rule for one audience.
+ *
+ * @param scope what the issued token may hold at most there
+ * @throws TypeError for a condition that does not compile; the configuration refuses it before
+ */
+export function compileRule(rule: PolicyRule, scope: ScopeSet, servedBy: readonly string[]): CompiledRule {
+  const ttlSeconds = rule.ttlSeconds ?? (rule.mode === 'impersonation' ? impersonationTtlSeconds : undefined)
+  const permit = Object.freeze({
+    effect: 'permit' as const,
+    rule: rule.id,
+    mode: rule.mode,
+    scope,
+    ...(ttlSeconds !== undefined && { ttlSeconds }),
+  })
+  return {
+    id: rule.id,
+    steps: [
+      clientChecks(rule.who, rule.into === 'own' ? servedBy : undefined),
+      rule.mode === 'machine' ? [] : subjectChecks(rule.for),
+      rule.mode === 'machine' ? [] : [actorCheck(rule.who)],
+      [asked => (isScopeWithin(asked.scope, scope) ? undefined : { what: 'a scope that it permits' })],
+      conditionChecks(rule),
+      ...requirementChecks(rule.require).map(check => [check]),
+    ],
+    permit: ({ context: { approval } }) =>
+      rule.require.approval === undefined || approval === undefined
+        ? permit
+        : Object.freeze({
+            ...permit,
+            notAfter: approval.expiresAt,
+            approval: { id: approval.id, approver: approval.approver },
+          }),
+  }
+}
+
+function holds(isTrue: (asked: Case) => boolean, what: string): Check {
+  const lack = Object.freeze({ what })
+  return asked => (isTrue(asked) ? undefined : lack)
+}
+
+function clientChecks({ clients, kinds }: WhoRule, servers: readonly string[] | undefined): Check[] {
+  const checks: Check[] = []
+  if (clients !== undefined) {
+    const ids = new Set(clients)
+    checks.push(holds(({ client }) => ids.has(client.id), 'the client'))
+  }
+  if (kinds !== undefined)
+    checks.push(holds(({ client }) => kinds.includes(client.kind), 'the kind of client'))
+  if (servers !== undefined) {
+    const ids = new Set(servers)
+    checks.push(holds(({ client }) => ids.has(client.id), 'a client whose own audience it is'))
+  }
+  return checks
+}
+
+function subjectChecks({ kinds, subjects, issuers, tenants, attributes }: SubjectRule): Check[] {
+  const about = (isTrue: (subject: NonNullable<Case['subject']>) => boolean, what: string): Check =>
+    holds(({ subject }) => subject !== undefined && isTrue(subject), what)
+  const checks: Check[] = [about(() => true, 'a subject')]
+  if (kinds !== undefined) checks.push(about(({ kind }) => kinds.includes(kind), 'the kind of subject'))
+  if (issuers !== undefined) {
+    checks.push(about(({ issuer }) => issuers.includes(issuer), "the subject's issuer"))
+  }
+  if (subjects !== undefined) {
+    checks.push(about(({ subject }) => subjects.some(pattern => matches(pattern, subject)), 'the subject'))
+  }
+  if (tenants !== undefined) {
+    checks.push(
+      about(({ tenant }) => tenant !== undefined && tenants.includes(tenant), "the subject's tenant"),
+    )
+  }
+  for (const [claim, values] of attributes) {
+    const isOne = (value: unknown): boolean => values.some(one => one === value)
+    const has = (value: unknown): boolean => (Array.isArray(value) ? value.some(isOne) : isOne(value))
+    checks.push(about(({ claims }) => has(claims[claim]), `the subject's claim ${claim}`))
+  }
+  return checks
+}
+
+/** A person who acts, or an actor whom this policy does not know as a client, needs a rule that speaks of actors. */
+function actorCheck({ actor: rule }: WhoRule): Check {
+  if (rule === 'anyone') return () => undefined
+  if (rule === undefined) {
+    return holds(({ actor }) => actor === undefined || actor.kind === 'client', 'a word on who acts')
+  }
+  const isActor = actorTest(rule)
+  return asked => isActor(asked)
+}
+
+function actorTest({ subjects, issuers, roles, tenant }: ActorRule): Check {
+  return ({ actor, subject }) => {
+    if (actor === undefined) return { what: 'somebody who acts' }
+    if (issuers !== undefined && !issuers.includes(actor.issuer)) return { what: "the actor's issuer" }
+    if (subjects !== undefined && !subjects.some(pattern => matches(pattern, actor.subject))) {
+      return { what: 'the actor' }
+    }
+    if (roles !== undefined && !roles.some(role => actor.roles.includes(role))) {
+      return { what: "the actor's role" }
+    }
+    if (tenant === undefined) return undefined
+    const isMember =
+      actor.tenant !== undefined &&
+      (tenant === 'as-subject' ? actor.tenant === subject?.tenant : tenant.includes(actor.tenant))
+    return isMember
+      ? undefined
+      : { what: tenant === 'as-subject' ? "the subject's tenant" : "the actor's tenant" }
+  }
+}
+
+function conditionChecks({ id, when }: PolicyRule): Check[] {
+  if (when === undefined) return []
+  const compiled = compileCondition(when)
+  if (!compiled.ok) throw new TypeError(`rule ${id}: when ${compiled.error}`)
+  const condition: Condition = compiled.value
+  return [
+    holds(
+      ({ subject, actor, client, audience, caseId, context: { now, environment } }) =>
+        condition(occasionFacts(subject?.token, actor, client, audience, { now, environment, caseId })),
+      'its condition',
+    ),
+  ]
+}
+
+/** What a caller can still do something about comes last: the case, the login, the approval. */
+function requirementChecks(require: Requirements): Check[] {
+  const { environments, businessHours, caseId, acr, maxAgeSeconds, approval } = require
+  const checks: Check[] = []
+  if (environments !== undefined) {
+    checks.push(
+      holds(
+        ({ context: { environment } }) => environment !== undefined && environments.includes(environment),
+        'the environment',
+      ),
+    )
+  }
+  if (businessHours !== undefined) {
+    const isOpen = createBusinessHours(businessHours)
+    checks.push(holds(({ context: { now } }) => isOpen(now), 'business hours'))
+  }
+  if (caseId !== undefined) {
+    const form = new RegExp(`^(?:${caseId})$`, 'u')
+    checks.push(asked => {
+      if (asked.caseId === undefined) return { what: 'a case id' }
+      return form.test(asked.caseId) ? undefined : { what: 'a case id of the right form' }
+    })
+  }
+  if (acr !== undefined || maxAgeSeconds !== undefined) checks.push(loginCheck(acr, maxAgeSeconds))
+  if (approval !== undefined) checks.push(approvalCheck(approval))
+  return checks
+}
+
+function loginCheck(acr: readonly string[] | undefined, maxAgeSeconds: number | undefined): Check {
+  const required: StepUp = {
+    ...(acr !== undefined && { acrValues: acr }),
+    ...(maxAgeSeconds !== undefined && { maxAgeSeconds }),
+  }
+  const lack: Lack = { what: 'a login that is strong and recent enough', stepUp: required }
+  return ({ login, context: { now } }) =>
+    login !== undefined && satisfiesStepUp(required, login, now) ? undefined : lack
+}
+
+function approvalCheck(approvers: readonly string[]): Check {
+  return asked => {
+    const { approval, now } = asked.context
+    if (approval === undefined) return { what: 'an approval', approvers }
+    const isApproved =
+      approvers.includes(approval.approver) && isForCase(approval, asked) && isOpen(approval, now)
+    return isApproved ? undefined : { what: 'an approval of this very case' }
+  }
+}
+
+function isOpen({ expiresAt }: Approval, now: EpochSeconds): boolean {
+  return now < expiresAt
+}
+
+/** Every word of an approval must be the case's, and nobody approves what is done by or to themselves. */
+function isForCase(approval: Approval, asked: Case): boolean {
+  const { subject, client, audience, caseId, server } = asked
+  const actor = asked.actor?.kind === 'person' ? asked.actor : { subject: client.id, issuer: server }
+  return (
+    approval.audience === audience &&
+    approval.caseId === caseId &&
+    approval.subject === subject?.subject &&
+    approval.subjectIssuer === subject.issuer &&
+    approval.actor === actor.subject &&
+    approval.actorIssuer === actor.issuer &&
+    approval.approver !== actor.subject &&
+    approval.approver !== subject.subject
+  )
+}
+
+/** A pattern is the text itself, or with a last `*` its beginning. */
+function matches(pattern: string, text: string): boolean {
+  return pattern.endsWith('*') ? text.startsWith(pattern.slice(0, -1)) : pattern === text
+}
