@@ -117,7 +117,7 @@ function wireHop(
       pseudonym: `hopgate-${config.service}`,
     }),
     authenticate: createAuthenticate(verifier, clock),
-    authorize: createAuthorize(createRouteRules(config.routes)),
+    authorize: createAuthorize(createRouteRules(config.routes), clock),
     exchange,
     forward,
     record,

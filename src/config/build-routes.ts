@@ -1,5 +1,6 @@
 import type { Route, RouteMatch } from '../model/route.ts'
 import { emptyScope } from '../oauth/scope-set.ts'
+import type { StepUp } from '../oauth/step-up.ts'
 import { tokenType } from '../oauth/token-type.ts'
 import { routeId } from './check-routes.ts'
 import type { RouteInput } from './route-schema.ts'
@@ -34,8 +35,16 @@ export function buildRoutes(routes: readonly RouteInput[]): readonly Route[] {
       privileged: input.privileged ?? false,
       ...(input.clients !== undefined && { clients: input.clients }),
       ...(input.allow !== undefined && { allow: input.allow }),
+      ...(input.require !== undefined && { require: buildStepUp(input.require) }),
       ...(input.resource !== undefined && { resource: input.resource }),
       ...(input.ttl !== undefined && { ttlSeconds: input.ttl }),
     }
   })
+}
+
+function buildStepUp({ acr, max_age: maxAgeSeconds }: NonNullable<RouteInput['require']>): StepUp {
+  return {
+    ...(acr !== undefined && { acrValues: [...new Set(acr)] }),
+    ...(maxAgeSeconds !== undefined && { maxAgeSeconds }),
+  }
 }

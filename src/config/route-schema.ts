@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { fail, ok } from '../base/result.ts'
 import { usualMethods } from '../model/route-order.ts'
+import { isAcrValue } from '../oauth/step-up.ts'
 import { type TokenTypeUri, tokenType } from '../oauth/token-type.ts'
 import {
   audience,
@@ -41,6 +42,29 @@ const requestedTokenType = parsedText({ title: 'access_token, jwt, or a token ty
   }
   return /^[a-z][a-z0-9+.-]*:[\x21-\x7e]+$/.test(text) ? ok<TokenTypeUri>(text) : fail('')
 })
+
+const acrValue = parsedText({ title: 'an acr value: visible ASCII without blanks, " and \\\\' }, text =>
+  isAcrValue(text) ? ok(text) : fail(''),
+)
+
+/** `require` of a route. */
+const stepUpSchema = z
+  .strictObject({
+    acr: z
+      .union([acrValue.transform(value => [value]), z.array(acrValue).min(1).max(16)])
+      .optional()
+      .meta({ title: 'an acr value without blanks, or a list of them' })
+      .describe(
+        '`acr` of the presented token must be this or one of these; the first is what is asked for first.',
+      ),
+    max_age: durationSeconds('0s', '366d')
+      .optional()
+      .describe('How long ago `auth_time` of the presented token may be.'),
+  })
+  .superRefine(({ acr, max_age: maxAge }, context) => {
+    if (acr !== undefined || maxAge !== undefined) return
+    addIssue(context, [], { found: 'nothing that is required', expected: 'acr, max_age or both' })
+  })
 
 /** One entry of `routes`. */
 export const routeSchema = z
@@ -88,6 +112,11 @@ export const routeSchema = z
       .optional()
       .meta({ title: 'a CEL expression' })
       .describe('A CEL expression over `subject`, `actor`, `client`, `token`, `request` that must be true.'),
+    require: stepUpSchema
+      .optional()
+      .describe(
+        'How the user must have authenticated, or else a step-up challenge (RFC 9470) is the answer.',
+      ),
     ttl: durationSeconds('1s', '24h').optional().describe("Upper bound on the issued token's life here."),
     requested_token_type: requestedTokenType.optional().describe('What to ask for. Absent: `access_token`.'),
     privileged: flag
@@ -140,6 +169,7 @@ const protectedKeys = [
   'optional_scope',
   'clients',
   'allow',
+  'require',
   'ttl',
   'requested_token_type',
   'privileged',

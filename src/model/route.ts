@@ -1,4 +1,5 @@
 import type { ScopeSet } from '../oauth/scope-set.ts'
+import type { StepUp } from '../oauth/step-up.ts'
 import type { TokenTypeUri } from '../oauth/token-type.ts'
 
 /** A route's name in audit events, metrics and logs: the configured `name`, or its methods, host and path pattern. */
@@ -44,6 +45,8 @@ export interface ProtectedRoute extends AnyRoute {
   readonly optionalScope: ScopeSet
   /** A CEL expression over `subject`, `actor`, `client`, `token`, `request` that must be true. */
   readonly allow?: string
+  /** How the user must have authenticated; absent means anyhow. */
+  readonly require?: StepUp
   /** The one audience that the issued token is good for. */
   readonly audience: string
   /** RFC 8707 resource indicator, sent along with the audience. */

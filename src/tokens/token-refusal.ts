@@ -1,7 +1,9 @@
 import type { EpochSeconds } from '../base/clock.ts'
 import type { OutgoingResponse } from '../base/http-client.ts'
-import { isJsonObject, parseStrictJson } from '../base/strict-json.ts'
+import { asciiJson } from '../base/json-text.ts'
+import { isJsonObject, type JsonObject, parseStrictJson } from '../base/strict-json.ts'
 import { type Refusal, type RefusalCode, refusal } from '../model/refusal.ts'
+import { readAcrValues, readMaxAge, type StepUp } from '../oauth/step-up.ts'
 import { describeValue } from './describe-value.ts'
 
 /** What the error codes of a 4xx answer mean to the caller: RFC 6749 §5.2, RFC 8693 §2.2.2, OpenID Connect §3.1.2.6. */
@@ -17,6 +19,7 @@ const codeOf: ReadonlyMap<string, RefusalCode> = new Map<string, RefusalCode>([
   ['interaction_required', 'exchange.interaction_required'],
   ['login_required', 'exchange.interaction_required'],
   ['consent_required', 'exchange.interaction_required'],
+  ['insufficient_user_authentication', 'exchange.interaction_required'],
   ['temporarily_unavailable', 'exchange.unavailable'],
   ['server_error', 'exchange.unavailable'],
   ['slow_down', 'exchange.unavailable'],
@@ -40,9 +43,36 @@ export function classifyTokenError(response: OutgoingResponse, now: EpochSeconds
   }
   if (status < 400) return refusal('exchange.malformed', `the token endpoint answered with status ${status}`)
   const answer = parseStrictJson(response.body)
-  const { error, error_description: description } = isJsonObject(answer) ? answer : {}
+  const members = isJsonObject(answer) ? answer : {}
+  const { error, error_description: description } = members
   const detail = `the token endpoint answered with status ${status}, error ${describeValue(error)}, description ${describeValue(description)}`
-  return refusal(classify(status, error, description), detail)
+  const code = classify(status, error, description)
+  const stepUp = code === 'exchange.interaction_required' ? readStepUp(members) : undefined
+  return { ...refusal(code, detail), ...(stepUp !== undefined && { stepUp }) }
+}
+
+/**
+ * What the server wants of the user: `acr_values` and `max_age` as in RFC 9470 §3, and `claims` as Microsoft's servers
+ * send them, as JSON or as text that holds it. Each is taken apart and written anew for the caller, or left out.
+ */
+function readStepUp(members: JsonObject): StepUp | undefined {
+  const acrValues = readAcrValues(members['acr_values'])
+  const maxAgeSeconds = readMaxAge(members['max_age'])
+  const claims = readClaimsDemand(members['claims'])
+  if (acrValues === undefined && maxAgeSeconds === undefined && claims === undefined) return undefined
+  return {
+    ...(acrValues !== undefined && { acrValues }),
+    ...(maxAgeSeconds !== undefined && { maxAgeSeconds }),
+    ...(claims !== undefined && { claims }),
+  }
+}
+
+/** What becomes longer than this, written anew, could be too long for a header field. */
+const longestClaims = 2048
+
+function readClaimsDemand(value: unknown): JsonObject | undefined {
+  const claims = typeof value === 'string' ? parseStrictJson(value) : value
+  return isJsonObject(claims) && asciiJson(claims).length <= longestClaims ? claims : undefined
 }
 
 function classify(status: number, error: unknown, description: unknown): RefusalCode {

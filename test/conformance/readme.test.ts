@@ -14,7 +14,7 @@ describe('the table of standards', () => {
     expect([...new Set(rows.map(({ file }) => file))].sort()).toEqual(files.sort())
   })
 
-  it.each(rows.filter(({ file }) => /^rfc(6750|9068|9110)/.test(file)))(
+  it.each(rows.filter(({ file }) => /^rfc(6750|9068|9110|9470)/.test(file)))(
     'names the sections of $file that its tests begin with, all of them',
     ({ sections, file }) => {
       const titles = readFileSync(new URL(file, folder), 'utf8').matchAll(/^\s*['"`]§.+|\bit.*\('§.+/gm)

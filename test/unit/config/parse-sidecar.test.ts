@@ -158,6 +158,7 @@ routes:
     ttl: 2m
     requested_token_type: jwt
     privileged: true
+    require: { acr: [hwk, mfa, hwk], max_age: 5m }
     websocket: true
     timeout: 90s
   - { path: /healthz, public: true, timeout: 500ms, websocket: { origins: ["https://b.test:8443", "http://[::1]", capacitor://localhost, "http://[::1]"] } }
@@ -216,6 +217,7 @@ forwarded: { trusted_proxies: [10.0.0.0/8, "fd00::/8", 192.0.2.1] }
           ttlSeconds: 120,
           requestedTokenType: 'urn:ietf:params:oauth:token-type:jwt',
           privileged: true,
+          require: { acrValues: ['hwk', 'mfa'], maxAgeSeconds: 300 },
           websocket: true,
           timeoutMs: 90_000,
         },

@@ -35,6 +35,8 @@ describe('the policy digest', () => {
       ['clients: [c]', 'clients: [d]'],
       ['"true"', '"false"'],
       ['ttl: 30s', 'ttl: 31s'],
+      ['ttl: 30s', 'ttl: 30s, require: { acr: mfa }'],
+      ['ttl: 30s', 'ttl: 30s, require: { max_age: 5m }'],
       ['path: /b, public: true', 'path: /b, audience: x'],
       ['path: /b, public: true', 'path: /b, public: true, websocket: true'],
       ['path: /b, public: true', 'path: /b, public: true, websocket: { origins: [https://a.test] }'],

@@ -366,6 +366,22 @@ describe('routes', () => {
       `{ path: /a, websocket: { origins: [${text}] } }`,
       `c.yaml:7:40: routes[0].websocket.origins[0]: found a value, which ${wrong}; expected an origin such as https://app.example.com`,
     ]),
+    [
+      '{ path: /a, audience: x, require: {} }',
+      'c.yaml:7:39: routes[0].require: found nothing that is required; expected acr, max_age or both',
+    ],
+    [
+      '{ path: /a, audience: x, require: { acr: "a b" } }',
+      'c.yaml:7:46: routes[0].require.acr: found "a b"; expected an acr value without blanks, or a list of them',
+    ],
+    [
+      '{ path: /a, audience: x, require: { acr: [] } }',
+      'c.yaml:7:46: routes[0].require.acr: found an empty list; expected an acr value without blanks, or a list of them',
+    ],
+    [
+      '{ path: /a, audience: x, require: { max_age: 2y } }',
+      'c.yaml:7:50: routes[0].require.max_age: found "2y"; expected a duration such as 30s, from 0s to 366d',
+    ],
     ['{ path: /a, public: yes }', 'c.yaml:7:25: routes[0].public: found text; expected true or false'],
   ])('%s', (text, problem) => {
     const problems = sidecarProblems(route(text))
@@ -376,12 +392,12 @@ describe('routes', () => {
 
   it('refuses on a public route everything that only a protected one has, each at its key', () => {
     const keys =
-      'audience: x, resource: "urn:x", scope: a, optional_scope: b, clients: [c], allow: "true", ttl: 1s, requested_token_type: jwt, privileged: false'
+      'audience: x, resource: "urn:x", scope: a, optional_scope: b, clients: [c], allow: "true", require: { acr: a }, ttl: 1s, requested_token_type: jwt, privileged: false'
     const found = 'found a key that means nothing on a public route; expected one without the other'
     const problems = sidecarProblems(route(`{ path: /a, public: true, websocket: true, ${keys} }`))
-    expect(problems).toHaveLength(9)
+    expect(problems).toHaveLength(10)
     expect(problems[0]).toBe(`c.yaml:7:48: routes[0].audience: ${found}`)
-    expect(problems[8]).toMatch(/routes\[0\]\.privileged/)
+    expect(problems[9]).toMatch(/routes\[0\]\.privileged/)
   })
 
   it('refuses two routes of which neither is more specific', () => {
