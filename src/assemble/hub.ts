@@ -10,8 +10,11 @@ import { createMetricsSink } from '../hop/record/metrics-sink.ts'
 import { createHubServer } from '../hub/hub-server.ts'
 import { createTokenEventWriter } from '../hub/token-event-line.ts'
 import { createMemoryReplayStore } from '../sts/memory-replay-store.ts'
+import { createMemoryRevocationStore } from '../sts/memory-revocation-store.ts'
 import { createRedisReplayStore } from '../sts/redis-replay-store.ts'
+import { createRedisRevocationStore } from '../sts/redis-revocation-store.ts'
 import type { ReplayStore } from '../sts/replay-store.ts'
+import type { RevocationStore } from '../sts/revocation-store.ts'
 import { createTokenService } from '../sts/token-service.ts'
 import { type Readiness, startAdminServer } from './admin-server.ts'
 import { urlOf } from './url-of.ts'
@@ -56,6 +59,8 @@ export async function startHub(config: HubConfig, deps: HubDependencies): Promis
   started.defer(() => client.close())
   const replay = openReplayStore(config.redis, clock)
   started.defer(() => replay.close())
+  const revocations = openRevocationStore(config.redis, clock)
+  started.defer(() => revocations.close())
 
   const write = createTokenEventWriter(config.sts.issuer)
   const service = createTokenService(config.sts, {
@@ -63,6 +68,7 @@ export async function startHub(config: HubConfig, deps: HubDependencies): Promis
     log,
     client,
     replay,
+    revocations,
     record: event => writer.write(write(event)),
     isRecording,
   })
@@ -98,4 +104,9 @@ export async function startHub(config: HubConfig, deps: HubDependencies): Promis
 function openReplayStore(redis: Secret | undefined, clock: Clock): ReplayStore {
   if (redis === undefined) return createMemoryReplayStore(clock)
   return createRedisReplayStore({ url: redis, prefix: redisPrefix, timeoutMs: redisTimeoutMs }, clock)
+}
+
+function openRevocationStore(redis: Secret | undefined, clock: Clock): RevocationStore {
+  if (redis === undefined) return createMemoryRevocationStore(clock)
+  return createRedisRevocationStore({ url: redis, prefix: redisPrefix, timeoutMs: redisTimeoutMs }, clock)
 }

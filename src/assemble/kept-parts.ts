@@ -3,13 +3,16 @@ import { createHttpClient } from '../base/http-client.ts'
 import type { HttpHandler } from '../base/http-message.ts'
 import type { Log } from '../base/log.ts'
 import { createTlsMaterial } from '../base/tls-material.ts'
-import type { SidecarConfig } from '../config/sidecar-config.ts'
+import type { CacheConfig, SidecarConfig } from '../config/sidecar-config.ts'
 import { TokenExchanger } from '../hop/exchange/exchangers/token-exchange.ts'
 import { LayeredCache } from '../hop/exchange/layered-cache.ts'
 import { MemoryCache } from '../hop/exchange/memory-cache.ts'
 import { RedisCache } from '../hop/exchange/redis-cache.ts'
 import type { UpstreamTrust } from '../hop/forward/connect.ts'
 import { createMemoryReplayStore } from '../sts/memory-replay-store.ts'
+import { createMemoryRevocationStore } from '../sts/memory-revocation-store.ts'
+import { createRedisRevocationStore } from '../sts/redis-revocation-store.ts'
+import type { RevocationStore } from '../sts/revocation-store.ts'
 import { openSigner, type Signer } from '../sts/signer.ts'
 import { createTokenService, type TokenService } from '../sts/token-service.ts'
 import { createJwtVerifier, type JwtVerifier } from '../tokens/verify-jwt.ts'
@@ -30,7 +33,7 @@ export interface Issuance {
  * verified tokens, issued tokens, connections. Each is used until `user` is disposed of.
  */
 export interface KeptParts {
-  /** Made of `exchange` and `sts`. */
+  /** Made of `exchange` and `sts`, and of the Redis in `cache`, where workers and replicas share what was revoked. */
   issuance(config: SidecarConfig, user: AsyncDisposableStack): Issuance
   /** Made of `issuers`, and of the bounds in `cache`. */
   verifier(config: SidecarConfig, issuance: Issuance, user: AsyncDisposableStack): JwtVerifier
@@ -57,10 +60,19 @@ export function createKeptParts({ clock, log, record, ...given }: KeptPartsDepen
   const signerOf = createSignerOf(given.signerOf ?? openSigner)
   // An assertion that was used stays used, whatever is reloaded.
   const replay = createMemoryReplayStore(clock)
+  const revokedHere = createMemoryRevocationStore(clock)
+  const openRevocations = (cache: CacheConfig, owned: AsyncDisposableStack): RevocationStore => {
+    const { redis: url, timeoutMs } = cache
+    if (url === undefined) return revokedHere
+    const shared = createRedisRevocationStore({ url, timeoutMs, prefix: `${cache.prefix}sts:` }, clock)
+    owned.defer(() => shared.close())
+    return shared
+  }
 
   return {
-    issuance({ exchange, sts }, user) {
-      return issuances.use({ exchange, sts }, user, owned => {
+    issuance({ exchange, sts, cache }, user) {
+      const revokedAt = sts && { url: cache.redis, prefix: cache.prefix, timeoutMs: cache.timeoutMs }
+      return issuances.use({ exchange, sts, revokedAt }, user, owned => {
         const local = new Map<string, HttpHandler>()
         const client = createHttpClient({ local })
         owned.defer(() => client.close())
@@ -73,6 +85,7 @@ export function createKeptParts({ clock, log, record, ...given }: KeptPartsDepen
             log,
             client,
             replay,
+            revocations: openRevocations(cache, owned),
             signer,
             record: record.tokenEventsOf(sts.issuer),
             isRecording: () => record.acceptsTokenEvents(),

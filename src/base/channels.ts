@@ -17,7 +17,10 @@ export const channels = {
   breaker: channel('hop:breaker'),
   /** `{ outcome: 'applied' | 'rejected' }`: the configuration was read again. */
   reload: channel('hop:reload'),
-  /** `{ kind: 'issued' | 'refused', error: string | undefined }`: the token service answered a token request. */
+  /**
+   * `{ endpoint: 'token' | 'introspection' | 'revocation', kind: 'issued' | 'refused' | 'revoked' | 'active' | 'inactive',
+   * error: string | undefined }`: the token service answered a client.
+   */
   tokenService: channel('hop:token-service'),
   /** `{ worker: number }`: a worker ended without being told to. */
   workerExit: channel('hop:worker-exit'),

@@ -28,6 +28,7 @@ export function createTokenEventWriter(issuer: string): (event: TokenServiceEven
 
 function describe(event: TokenServiceEvent): Readonly<Record<string, unknown>> {
   return {
+    endpoint: event.endpoint,
     grant_type: event.grantType,
     peer: event.peer,
     client_id: event.client,

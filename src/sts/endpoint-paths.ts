@@ -6,8 +6,12 @@ export interface EndpointPaths {
   readonly openidConfiguration: string
   readonly keySet: string
   readonly token: string
+  readonly introspection: string
+  readonly revocation: string
   readonly keySetUrl: string
   readonly tokenUrl: string
+  readonly introspectionUrl: string
+  readonly revocationUrl: string
 }
 
 /**
@@ -26,7 +30,11 @@ export function endpointPaths(issuer: string): EndpointPaths {
     openidConfiguration: `${base}/.well-known/openid-configuration`,
     keySet: `${base}/jwks`,
     token: `${base}/token`,
+    introspection: `${base}/introspect`,
+    revocation: `${base}/revoke`,
     keySetUrl: `${url.origin}${base}/jwks`,
     tokenUrl: `${url.origin}${base}/token`,
+    introspectionUrl: `${url.origin}${base}/introspect`,
+    revocationUrl: `${url.origin}${base}/revoke`,
   }
 }

@@ -1,6 +1,7 @@
 import type { EpochSeconds } from '../base/clock.ts'
 import type { MaybePromise, Result } from '../base/result.ts'
 import type { StsClient } from '../config/sidecar-config.ts'
+import type { VerifiedToken } from '../model/verified-token.ts'
 import type { ScopeSet } from '../oauth/scope-set.ts'
 import type { TokenTypeUri } from '../oauth/token-type.ts'
 import type { TokenError } from './token-error.ts'
@@ -33,6 +34,11 @@ export interface Issuance {
   readonly actor: Readonly<Record<string, unknown>>
   /** Other claims. May not name one that the endpoint sets itself. */
   readonly claims: Readonly<Record<string, unknown>>
+  /**
+   * The tokens that it is issued for: the subject's, and any other that was presented to the same end. It does not
+   * outlive any of them, and dies with them when they are revoked.
+   */
+  readonly derivedFrom: readonly VerifiedToken[]
   /** The token lives no longer than this, whatever {@link ttlSeconds} says. */
   readonly notAfter: EpochSeconds
   readonly ttlSeconds: number

@@ -4,6 +4,7 @@ import { fail, ok, type Result } from '../base/result.ts'
 import { Secret } from '../base/secret.ts'
 import { formatScope } from '../oauth/scope-set.ts'
 import type { Issuance } from './grant.ts'
+import { formatLineage } from './lineage.ts'
 import type { Signer } from './signer.ts'
 import { type TokenError, tokenError } from './token-error.ts'
 
@@ -17,16 +18,20 @@ export interface MintedToken {
 }
 
 /**
- * Makes a JWT access token (RFC 9068 §2): one audience, whole seconds, a life that ends no later than `notAfter`.
+ * Makes a JWT access token (RFC 9068 §2): one audience, whole seconds, a life that ends no later than `notAfter` and than
+ * each of the tokens that it is derived from, which it names in its `lineage`.
  *
- * @returns the error when less than a second of life would be left
+ * @returns the error when less than a second of life would be left, or it would have too many ancestors
  */
 export function issueToken(
   issuance: Issuance,
   by: { readonly issuer: string; readonly clientId: string; readonly signer: Signer },
   now: EpochSeconds,
 ): Result<MintedToken, TokenError> {
-  const expiresAt = Math.floor(Math.min(now + issuance.ttlSeconds, issuance.notAfter))
+  const lineage = formatLineage(issuance.derivedFrom, by.issuer)
+  if (!lineage.ok) return fail(tokenError('invalid_request', lineage.error))
+  const ends = issuance.derivedFrom.map(token => token.expiresAt)
+  const expiresAt = Math.floor(Math.min(now + issuance.ttlSeconds, issuance.notAfter, ...ends))
   const expiresInSeconds = Math.floor(expiresAt - now)
   if (!(expiresInSeconds >= 1)) {
     return fail(tokenError('invalid_request', 'the subject token is about to expire'))
@@ -43,6 +48,7 @@ export function issueToken(
     iat: Math.floor(now),
     exp: expiresAt,
     jti: tokenId,
+    ...(lineage.value !== undefined && { lineage: lineage.value }),
   }
   const value = new Secret(by.signer.sign(claims, 'at+jwt'))
   return ok({ value, tokenId, expiresAt, expiresInSeconds })

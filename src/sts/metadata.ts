@@ -1,12 +1,16 @@
 import { signatureAlgorithms } from '../tokens/signature-algorithm.ts'
 import type { EndpointPaths } from './endpoint-paths.ts'
+import type { Signer } from './signer.ts'
 
 /** The authorization server metadata document (RFC 8414 §2). It names no client, audience or scope. */
 export function authorizationServerMetadata(
   issuer: string,
   paths: EndpointPaths,
   grantTypes: readonly string[],
+  signer: Signer,
 ): Readonly<Record<string, unknown>> {
+  const methods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt']
+  const algorithms = Object.keys(signatureAlgorithms)
   return {
     issuer,
     token_endpoint: paths.tokenUrl,
@@ -14,7 +18,16 @@ export function authorizationServerMetadata(
     grant_types_supported: grantTypes,
     // Required by RFC 8414 §2; there is no authorization endpoint, so there is none.
     response_types_supported: [],
-    token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
-    token_endpoint_auth_signing_alg_values_supported: Object.keys(signatureAlgorithms),
+    // RFC 8414 §2 has no default for the other endpoints, though all authenticate alike here.
+    token_endpoint_auth_methods_supported: methods,
+    token_endpoint_auth_signing_alg_values_supported: algorithms,
+    introspection_endpoint: paths.introspectionUrl,
+    introspection_endpoint_auth_methods_supported: methods,
+    introspection_endpoint_auth_signing_alg_values_supported: algorithms,
+    // RFC 9701 §7.
+    introspection_signing_alg_values_supported: [...new Set(signer.publicKeys().map(key => key.alg))],
+    revocation_endpoint: paths.revocationUrl,
+    revocation_endpoint_auth_methods_supported: methods,
+    revocation_endpoint_auth_signing_alg_values_supported: algorithms,
   }
 }

@@ -2,25 +2,31 @@ import type { HttpClient } from '../base/http-client.ts'
 import type { Log } from '../base/log.ts'
 import type { IssuerRules, StsConfig } from '../config/sidecar-config.ts'
 import { createJwtVerifier, type JwtVerifier } from '../tokens/verify-jwt.ts'
+import { refuseRevoked } from './refuse-revoked.ts'
+import type { RevocationStore } from './revocation-store.ts'
 import type { Signer } from './signer.ts'
 
-/** Longest subject token. A longer one is refused, never passed over. */
-const tokenBytes = 16 * 1024
+/** Longest token that is looked at. A longer one is refused, never passed over. */
+export const tokenBytes = 16 * 1024
 
 /** Replicas of the service may have clocks that differ by this much. */
-const ownLeewaySeconds = 5
+export const ownLeewaySeconds = 5
 
-/** Verifies subject tokens: those of the configured issuers, and those that the service issued itself. */
+/**
+ * Verifies subject tokens: those of the configured issuers, and those that the service issued itself and that were not
+ * revoked.
+ */
 export function createSubjectVerifier(
   config: StsConfig,
   signer: Signer,
-  deps: { readonly client: HttpClient; readonly log: Log },
+  deps: { readonly client: HttpClient; readonly log: Log; readonly revocations: RevocationStore },
 ): JwtVerifier {
-  return createJwtVerifier([ownIssuerRules(config, signer), ...config.issuers], {
+  const verifier = createJwtVerifier([ownIssuerRules(config, signer), ...config.issuers], {
     client: deps.client,
     log: deps.log,
     tokenBytes,
   })
+  return refuseRevoked(verifier, { issuer: config.issuer, revocations: deps.revocations })
 }
 
 /**
@@ -28,7 +34,7 @@ export function createSubjectVerifier(
  * fetched. The audience list is everything that some client answers to; which client may present which token is
  * decided afterwards, for the one that was authenticated.
  */
-function ownIssuerRules(config: StsConfig, signer: Signer): IssuerRules {
+export function ownIssuerRules(config: StsConfig, signer: Signer): IssuerRules {
   return {
     issuer: config.issuer,
     audience: [...new Set(config.clients.flatMap(client => [client.id, ...client.accepts]))],

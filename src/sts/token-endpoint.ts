@@ -5,6 +5,7 @@ import type { Log } from '../base/log.ts'
 import { fail, ok, type Result } from '../base/result.ts'
 import type { StsClient } from '../config/sidecar-config.ts'
 import type { AuthenticateClient } from './client-authentication.ts'
+import { describeBug } from './describe-bug.ts'
 import type { Grant, GrantRefusal, Issuance } from './grant.ts'
 import { issueToken, type MintedToken } from './issue-token.ts'
 import type { Signer } from './signer.ts'
@@ -91,7 +92,7 @@ export function createTokenEndpoint(options: TokenEndpointOptions): TokenEndpoin
         ? fail({ error: unrecordable, facts: decided.value.issuance.facts })
         : decided
     const grantType = form.ok ? knownGrantType(grants, form.value) : undefined
-    const event = { id: nextId(now), at: now, grantType, peer: request.peer }
+    const event = { id: nextId(now), at: now, endpoint: 'token', grantType, peer: request.peer } as const
     if (!outcome.ok) {
       const { error, facts } = outcome.error
       options.record({
@@ -139,10 +140,4 @@ function mayUseGrants(client: StsClient): boolean {
 function knownGrantType(grants: ReadonlyMap<string, Grant>, form: TokenForm): string | undefined {
   const name = form.one('grant_type')
   return name !== undefined && grants.has(name) ? name : undefined
-}
-
-/** Where it happened, not what the message says: a message may quote the request. */
-function describeBug(cause: unknown): string {
-  if (!(cause instanceof Error)) return typeof cause
-  return `${cause.name}${/\n\s+at .*/.exec(cause.stack ?? '')?.[0].replace(/\s+/g, ' ') ?? ''}`
 }

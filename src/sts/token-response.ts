@@ -4,8 +4,8 @@ import type { Issuance } from './grant.ts'
 import type { MintedToken } from './issue-token.ts'
 import { type TokenError, tokenErrorStatus } from './token-error.ts'
 
-/** RFC 6749 §5.1. There is no CORS: no browser has business here. */
-const headers = {
+/** The fields of every answer to a client (RFC 6749 §5.1). There is no CORS: no browser has business here. */
+export const noStoreHeaders = {
   'content-type': 'application/json',
   'cache-control': 'no-store',
   pragma: 'no-cache',
@@ -21,7 +21,7 @@ export function tokenResponse(issuance: Issuance, token: MintedToken): HttpRespo
     expires_in: token.expiresInSeconds,
     scope: formatScope(issuance.scope),
   })
-  return { status: 200, headers, body }
+  return { status: 200, headers: noStoreHeaders, body }
 }
 
 /** The answer with an error (RFC 6749 §5.2). Every 401 names the scheme, as RFC 9110 §15.5.2 wants. */
@@ -30,7 +30,7 @@ export function tokenErrorResponse(error: TokenError): HttpResponse {
   return {
     status,
     headers: {
-      ...headers,
+      ...noStoreHeaders,
       ...(status === 401 && { 'www-authenticate': 'Basic realm="token", charset="UTF-8"' }),
       ...(error.retryAfterSeconds !== undefined && { 'retry-after': String(error.retryAfterSeconds) }),
     },
@@ -41,5 +41,5 @@ export function tokenErrorResponse(error: TokenError): HttpResponse {
 /** A method that the token endpoint does not have. */
 export function methodNotAllowed(allow: string): HttpResponse {
   const body = JSON.stringify({ error: 'invalid_request', error_description: `the method must be ${allow}` })
-  return { status: 405, headers: { ...headers, allow }, body }
+  return { status: 405, headers: { ...noStoreHeaders, allow }, body }
 }

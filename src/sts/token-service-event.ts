@@ -1,19 +1,23 @@
 import type { EpochSeconds } from '../base/clock.ts'
 import type { TokenErrorCode } from './token-error.ts'
 
-/** What the token service records of each token that it issued and of each request that it refused. */
+/**
+ * What the token service records: each token that it issued or revoked, each request that it refused, and each token that
+ * it was asked about and told nothing of (`inactive`, with the reason as `detail`).
+ */
 export interface TokenServiceEvent extends TokenFacts {
   readonly id: string
   readonly at: EpochSeconds
-  readonly kind: 'issued' | 'refused'
+  readonly kind: 'issued' | 'refused' | 'revoked' | 'inactive'
+  readonly endpoint: 'token' | 'introspection' | 'revocation'
   readonly grantType: string | undefined
   /** Address of the client, or `local` inside one process. */
   readonly peer: string
   readonly error: TokenErrorCode | undefined
   readonly detail: string | undefined
-  /** `jti` of the issued token. */
+  /** `jti` of the token that was issued or revoked. */
   readonly tokenId: string | undefined
-  /** `exp` of the issued token. */
+  /** `exp` of that token. */
   readonly expiresAt: EpochSeconds | undefined
 }
 
@@ -27,7 +31,7 @@ export interface TokenFacts {
   readonly subject: string | undefined
   /** Issuer of the subject token. */
   readonly issuer: string | undefined
-  /** Fingerprint of the subject token, see `VerifiedToken.fingerprint`. */
+  /** Fingerprint of the subject token, or of the one asked about; see `VerifiedToken.fingerprint`. */
   readonly subjectFingerprint: string | undefined
   readonly audience: string | undefined
   /** What was granted; for a refusal, those of the requested scopes that are configured. */

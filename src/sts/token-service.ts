@@ -5,12 +5,17 @@ import type { HttpHandler, HttpRequest, HttpResponse } from '../base/http-messag
 import type { Log } from '../base/log.ts'
 import type { StsConfig } from '../config/sidecar-config.ts'
 import { createClientAuthentication } from './client-authentication.ts'
+import { createClientEndpoint } from './client-endpoint.ts'
 import { endpointPaths } from './endpoint-paths.ts'
 import { createTokenExchangeGrant } from './grants/token-exchange.ts'
+import { createIntrospection } from './introspection.ts'
 import { authorizationServerMetadata } from './metadata.ts'
+import { createOwnTokenReader } from './own-token.ts'
 import type { ReplayStore } from './replay-store.ts'
+import { createRevocation } from './revocation.ts'
+import type { RevocationStore } from './revocation-store.ts'
 import { openSigner, type Signer } from './signer.ts'
-import { createSubjectVerifier } from './subject-verifier.ts'
+import { createSubjectVerifier, ownIssuerRules, ownLeewaySeconds, tokenBytes } from './subject-verifier.ts'
 import { createTokenEndpoint } from './token-endpoint.ts'
 import { methodNotAllowed } from './token-response.ts'
 import type { TokenServiceEvent } from './token-service-event.ts'
@@ -31,9 +36,11 @@ export interface TokenServiceDependencies {
   readonly client: HttpClient
   /** Remembers used client assertions; shared by all replicas. Not closed here. */
   readonly replay: ReplayStore
+  /** Remembers revoked tokens; shared by all replicas. Not closed here. */
+  readonly revocations: RevocationStore
   /** Signs instead of the keys that the configuration names, so that a reload can go on with the same keys. */
   readonly signer?: Signer
-  /** Gets one event for each token that is issued and each request that is refused. Must not throw or wait. */
+  /** Gets the events of all endpoints. Must not throw or wait. */
   readonly record?: (event: TokenServiceEvent) => void
   /** False while an event could be lost: nothing is issued then. Absent: events may be lost. */
   readonly isRecording?: () => boolean
@@ -67,6 +74,10 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
       maxActorDepth,
     }),
   ]
+  const record = (event: TokenServiceEvent): void => {
+    channels.tokenService.publish({ endpoint: event.endpoint, kind: event.kind, error: event.error })
+    deps.record?.(event)
+  }
   const answerToken = createTokenEndpoint({
     issuer,
     authenticate,
@@ -74,15 +85,33 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
     signer,
     log: deps.log,
     isRecording: deps.isRecording ?? (() => true),
-    record: event => {
-      channels.tokenService.publish({ kind: event.kind, error: event.error })
-      deps.record?.(event)
-    },
+    record,
   })
+  const { revocations, log } = deps
+  const readToken = createOwnTokenReader(ownIssuerRules(config, signer), signer, tokenBytes)
+  const answerIntrospection = createClientEndpoint({
+    endpoint: 'introspection',
+    authenticate,
+    answer: createIntrospection({ issuer, readToken, revocations, signer }),
+    log,
+    record,
+  })
+  const answerRevocation = createClientEndpoint({
+    endpoint: 'revocation',
+    authenticate,
+    answer: createRevocation({ issuer, readToken, revocations, leewaySeconds: ownLeewaySeconds }),
+    log,
+    record,
+  })
+  const endpoints = new Map([
+    [paths.token, answerToken],
+    [paths.introspection, answerIntrospection],
+    [paths.revocation, answerRevocation],
+  ])
   const grantTypes = grants.map(grant => grant.grantType)
   const metadata = documentResponse(
     'application/json',
-    authorizationServerMetadata(issuer, paths, grantTypes),
+    authorizationServerMetadata(issuer, paths, grantTypes, signer),
   )
   const keySet = documentResponse('application/jwk-set+json', { keys: signer.publicKeys() })
   const documents = new Map([
@@ -92,7 +121,8 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
   ])
   return {
     async handle(request) {
-      if (request.path === paths.token) return answerToken(request, deps.clock.now())
+      const endpoint = endpoints.get(request.path)
+      if (endpoint !== undefined) return endpoint(request, deps.clock.now())
       const document = documents.get(request.path)
       return document === undefined ? undefined : answerDocument(request, document)
     },

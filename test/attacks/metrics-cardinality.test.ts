@@ -77,7 +77,7 @@ describe('what should come from the configuration, should it ever not', () => {
     for (let i = 0; i < 1_000; i++) {
       channels.keySet.publish({ issuer: `https://${i}.test`, outcome: 'ok' })
       channels.cacheRejected.publish({ reason: `reason ${i}` })
-      channels.tokenService.publish({ kind: 'refused', error: `error ${i}` })
+      channels.tokenService.publish({ endpoint: 'token', kind: 'refused', error: `error ${i}` })
       channels.tokenEndpoint.publish({ outcome: `outcome ${i}`, durationMs: 1 })
     }
     const series = await seriesOf()

@@ -444,7 +444,11 @@ describe('the token service of several workers', () => {
     )
     expect(output).not.toMatch(/"d":|privateKey|signingKeys/)
     expect(
-      (await samples())('hopgate_token_service_answers_total', { kind: 'issued', error: 'none' }),
+      (await samples())('hopgate_token_service_answers_total', {
+        endpoint: 'token',
+        kind: 'issued',
+        error: 'none',
+      }),
     ).toBeGreaterThan(12)
   })
 

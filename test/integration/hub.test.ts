@@ -199,8 +199,12 @@ describe('the hub', () => {
     await exchange(server, 'orders', oauth.ClientSecretBasic(ordersSecret))
     await exchange(server, 'orders', oauth.ClientSecretPost('wrong')).catch(() => {})
     const metrics = await (await fetch(`${hub.adminUrl}/metrics`)).text()
-    expect(metrics).toContain('hopgate_token_service_answers_total{kind="issued",error="none"} 1')
-    expect(metrics).toContain('hopgate_token_service_answers_total{kind="refused",error="invalid_client"} 1')
+    expect(metrics).toContain(
+      'hopgate_token_service_answers_total{endpoint="token",kind="issued",error="none"} 1',
+    )
+    expect(metrics).toContain(
+      'hopgate_token_service_answers_total{endpoint="token",kind="refused",error="invalid_client"} 1',
+    )
   })
 
   it('issues nothing while the record cannot be written, and says that it is not ready', async () => {

@@ -10,7 +10,10 @@ import type {
 import { grantType } from '../../src/oauth/grant-type.ts'
 import { tokenType } from '../../src/oauth/token-type.ts'
 import { createMemoryReplayStore } from '../../src/sts/memory-replay-store.ts'
+import { createMemoryRevocationStore } from '../../src/sts/memory-revocation-store.ts'
 import type { ReplayStore } from '../../src/sts/replay-store.ts'
+import type { RevocationStore } from '../../src/sts/revocation-store.ts'
+import type { Signer } from '../../src/sts/signer.ts'
 import { createTokenService, type TokenService } from '../../src/sts/token-service.ts'
 import type { TokenServiceEvent } from '../../src/sts/token-service-event.ts'
 import { createFakeClock, type FakeClock } from './fake-clock.ts'
@@ -53,8 +56,15 @@ export interface TestTokenService {
   send(request: Partial<HttpRequest>): Promise<TokenAnswer>
   /** A token request with this form, authenticated as `orders` unless `authorization` says otherwise. */
   post(form: FormParameters, authorization?: string | undefined): Promise<TokenAnswer>
+  /** A request to another endpoint, such as `/introspect`, authenticated like {@link post}. */
+  ask(endpoint: string, form: FormParameters, asked?: AskOptions): Promise<TokenAnswer>
   /** A token exchange that succeeds, with these parameters replaced or (undefined) left out. */
   exchange(form?: FormParameters, authorization?: string | undefined): Promise<TokenAnswer>
+}
+
+export interface AskOptions {
+  readonly authorization?: string | undefined
+  readonly accept?: string
 }
 
 export interface TestTokenServiceOptions {
@@ -62,6 +72,8 @@ export interface TestTokenServiceOptions {
   readonly clients?: readonly StsClient[]
   readonly rules?: Partial<IssuerRules>
   readonly replay?: ReplayStore
+  readonly revocations?: RevocationStore
+  readonly signer?: Signer
   readonly isRecording?: () => boolean
 }
 
@@ -78,7 +90,9 @@ export async function createTestTokenService(
     log: silentLog,
     client: createFakeHttpClient(() => new Error('no network here')),
     replay: options.replay ?? createMemoryReplayStore(clock),
+    revocations: options.revocations ?? createMemoryRevocationStore(clock),
     record: event => events.push(event),
+    ...(options.signer !== undefined && { signer: options.signer }),
     ...(options.isRecording !== undefined && { isRecording: options.isRecording }),
   })
 
@@ -93,7 +107,7 @@ export async function createTestTokenService(
       ...request,
     })
     if (answer === undefined) throw new Error('not a path of the token service')
-    const json = answer.body === '' ? {} : JSON.parse(answer.body)
+    const json = answer.body.startsWith('{') ? JSON.parse(answer.body) : {}
     const token = json['access_token']
     return { ...answer, json, claims: typeof token === 'string' ? decodeClaims(token) : {} }
   }
@@ -131,6 +145,13 @@ export async function createTestTokenService(
     },
     send,
     post,
+    ask(endpoint, form, asked = {}) {
+      const authorization = 'authorization' in asked ? asked.authorization : basic('orders', ordersSecret)
+      const headers = new Map([['content-type', [formType]]])
+      if (authorization !== undefined) headers.set('authorization', [authorization])
+      if (asked.accept !== undefined) headers.set('accept', [asked.accept])
+      return send({ path: `/sts${endpoint}`, headers, body: encodeForm(form) })
+    },
     async exchange(form = {}, ...more) {
       const subject = 'subject_token' in form ? {} : { subject_token: await subjectToken() }
       return post({ ...exchangeForm, ...subject, ...form }, ...more)

@@ -35,8 +35,12 @@ export function countBackground(registry: MetricsRegistry): () => void {
 
   const answers = registry.counter('hopgate_token_service_answers_total')
   const error = boundedValues()
-  on<{ kind: string; error: string | undefined }>(channels.tokenService, message =>
-    answers.inc({ kind: message.kind, error: error(message.error ?? 'none') }),
+  on<{ endpoint: string; kind: string; error: string | undefined }>(channels.tokenService, message =>
+    answers.inc({
+      endpoint: message.endpoint,
+      kind: message.kind,
+      error: error(message.error ?? 'none'),
+    }),
   )
 
   const keySets = registry.counter('hopgate_key_set_fetches_total')

@@ -94,8 +94,8 @@ export const metricTable = {
   },
   hopgate_token_service_answers_total: {
     type: 'counter',
-    help: 'Token requests that the own token service answered; error is the OAuth error code, or none.',
-    labels: ['kind', 'error'],
+    help: 'Requests that the own token service answered: issued, revoked, active, inactive or refused; error is the OAuth error code, or none.',
+    labels: ['endpoint', 'kind', 'error'],
   },
   hopgate_key_set_fetches_total: {
     type: 'counter',

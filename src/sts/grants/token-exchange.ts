@@ -100,6 +100,7 @@ function permit(
     scope,
     actor: actor.value,
     claims: carryClaims(token, options.issuer),
+    derivedFrom: [token],
     notAfter: token.expiresAt,
     ttlSeconds: Math.min(target.ttlSeconds ?? options.maxTtlSeconds, options.maxTtlSeconds),
     issuedTokenType: parameters.issuedTokenType,

@@ -9,6 +9,7 @@ const issued: TokenServiceEvent = {
   id: '01a2',
   at: 1_800_000_000.25,
   kind: 'issued',
+  endpoint: 'token',
   grantType: 'urn:ietf:params:oauth:grant-type:token-exchange',
   peer: '192.0.2.1',
   client: 'orders',
@@ -35,6 +36,7 @@ describe('a token event as a line', () => {
       subject: 'orders',
       datacontenttype: 'application/json',
       data: {
+        endpoint: 'token',
         grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
         peer: '192.0.2.1',
         client_id: 'orders',
@@ -54,6 +56,7 @@ describe('a token event as a line', () => {
       id: '01a3',
       at: 1_800_000_000,
       kind: 'refused',
+      endpoint: 'introspection',
       grantType: undefined,
       peer: 'local',
       error: 'invalid_client',
@@ -64,7 +67,12 @@ describe('a token event as a line', () => {
     const line = JSON.parse(write(refused))
     expect(line.type).toBe('io.hopgate.token.refused.v1')
     expect(line).not.toHaveProperty('subject')
-    expect(line.data).toEqual({ peer: 'local', error: 'invalid_client', detail: 'no client authentication' })
+    expect(line.data).toEqual({
+      endpoint: 'introspection',
+      peer: 'local',
+      error: 'invalid_client',
+      detail: 'no client authentication',
+    })
   })
 
   it('is one line of printable ASCII, whatever a subject is called', () => {

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import type { VerifiedToken } from '../../../src/model/verified-token.ts'
 import { scopeSet } from '../../../src/oauth/scope-set.ts'
 import { tokenType } from '../../../src/oauth/token-type.ts'
 import type { Issuance } from '../../../src/sts/grant.ts'
 import { issueToken } from '../../../src/sts/issue-token.ts'
+import { tokenMark } from '../../../src/sts/lineage.ts'
 import { createSigner } from '../../../src/sts/signer.ts'
 import { generateSigningKey } from '../../../src/sts/signing-keys.ts'
 import { noFacts } from '../../../src/sts/token-service-event.ts'
@@ -21,6 +23,7 @@ function issue(issuance: Partial<Issuance> = {}, now = 1_000) {
     scope: scopeSet(['b', 'a']),
     actor: { sub: 'orders' },
     claims: {},
+    derivedFrom: [],
     notAfter: now + 300,
     ttlSeconds: 60,
     issuedTokenType: tokenType.accessToken,
@@ -48,6 +51,24 @@ describe('an issued token', () => {
       exp: 1_060,
       jti: expect.stringMatching(/^[\w-]{27}$/),
     })
+  })
+
+  const parent = (jti: string, expiresAt = 5_000, issuer = by.issuer): VerifiedToken =>
+    ({ issuer, expiresAt, claims: { jti } }) as unknown as VerifiedToken
+
+  it('names the tokens of the same issuer that it is derived from, and no others', () => {
+    const elsewhere = parent('x', 5_000, 'https://login.example.com')
+    expect(issue({ derivedFrom: [elsewhere] }).claims).not.toHaveProperty('lineage')
+    expect(issue({ derivedFrom: [elsewhere, parent('a')] }).claims).toMatchObject({ lineage: tokenMark('a') })
+  })
+
+  it('outlives none of the tokens that it is derived from', () => {
+    const derivedFrom = [parent('a', 1_040), parent('b', 1_020, 'https://login.example.com')]
+    expect(issue({ derivedFrom, notAfter: 1_030 }).claims).toMatchObject({ exp: 1_020 })
+  })
+
+  it('is not made when it could not be revoked along with what it is derived from', () => {
+    expect(issue({ derivedFrom: [parent('')] }).error).toMatchObject({ code: 'invalid_request' })
   })
 
   it('has no scope claim when nothing was granted', () => {

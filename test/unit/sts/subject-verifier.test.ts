@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { silentLog } from '../../../src/base/log.ts'
+import { createMemoryRevocationStore } from '../../../src/sts/memory-revocation-store.ts'
 import { openSigner } from '../../../src/sts/signer.ts'
 import { createSubjectVerifier } from '../../../src/sts/subject-verifier.ts'
+import { createFakeClock } from '../../support/fake-clock.ts'
 import { createFakeHttpClient } from '../../support/fake-http-client.ts'
 import { createTestStsConfig, tokenServiceIssuer } from '../../support/token-service.ts'
 import { createTestIssuer } from '../../support/tokens.ts'
@@ -14,10 +16,11 @@ const client = createFakeHttpClient(() => new Error('no network here'))
 const verifier = createSubjectVerifier(createTestStsConfig(login, reports), signer, {
   client,
   log: silentLog,
+  revocations: createMemoryRevocationStore(createFakeClock(now)),
 })
 
 function own(claims: Record<string, unknown> = {}, type = 'at+jwt', by = signer): string {
-  const base = { iss: tokenServiceIssuer, sub: 'alice', aud: 'billing', iat: now, exp: now + 60 }
+  const base = { iss: tokenServiceIssuer, sub: 'alice', aud: 'billing', iat: now, exp: now + 60, jti: 'j1' }
   return by.sign({ ...base, ...claims }, type)
 }
 
@@ -48,7 +51,7 @@ describe('subject tokens that the service issued itself', () => {
 
 describe('subject tokens of others', () => {
   it('are those of the configured issuers', async () => {
-    const claims = { aud: 'orders', iat: now, exp: now + 60 }
+    const claims = { aud: 'orders', iat: now, exp: now + 60, jti: 'j1' }
     expect(await verifier.verify(await login.sign(claims), now)).toMatchObject({ ok: true })
     expect(await verifier.verify(await reports.sign(claims), now)).toMatchObject({ ok: false })
   })

@@ -6,6 +6,7 @@ import { channels } from '../../../src/base/channels.ts'
 import { silentLog } from '../../../src/base/log.ts'
 import type { StsClient, StsConfig } from '../../../src/config/sidecar-config.ts'
 import { createMemoryReplayStore } from '../../../src/sts/memory-replay-store.ts'
+import { createMemoryRevocationStore } from '../../../src/sts/memory-revocation-store.ts'
 import { createTokenService } from '../../../src/sts/token-service.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
 import { createFakeHttpClient } from '../../support/fake-http-client.ts'
@@ -31,6 +32,7 @@ function create(config: Partial<StsConfig>) {
     log: silentLog,
     client: createFakeHttpClient(() => ({})),
     replay,
+    revocations: createMemoryRevocationStore(clock),
   })
 }
 
@@ -171,8 +173,8 @@ describe('what is counted', () => {
       channels.tokenService.unsubscribe(count)
     }
     expect(counted).toEqual([
-      { kind: 'issued', error: undefined },
-      { kind: 'refused', error: 'invalid_target' },
+      { endpoint: 'token', kind: 'issued', error: undefined },
+      { endpoint: 'token', kind: 'refused', error: 'invalid_target' },
     ])
   })
 })

@@ -1,0 +1,76 @@
+import type { EpochSeconds } from '../base/clock.ts'
+import { sha256Base64Url } from '../base/digest.ts'
+import { fail, ok, type Result } from '../base/result.ts'
+import type { JsonObject } from '../base/strict-json.ts'
+import type { IssuerRules } from '../config/sidecar-config.ts'
+import { type AccessClaims, readAccessClaims } from '../tokens/access-claims.ts'
+import { readCompactJws } from '../tokens/compact-jws.ts'
+import { findKey, type KeyIndex, readKeyIndex } from '../tokens/key-index.ts'
+import { isSignatureAlgorithm } from '../tokens/signature-algorithm.ts'
+import { checkTokenKind } from '../tokens/token-kind.ts'
+import { readTokenTimes } from '../tokens/token-times.ts'
+import { verifySignature } from '../tokens/verify-signature.ts'
+import { readMarks, type TokenMark } from './lineage.ts'
+import type { Signer } from './signer.ts'
+
+/** An access token that this service issued and that has not ended. Whether it was revoked is for the store to say. */
+export interface OwnToken extends AccessClaims {
+  readonly tokenId: string
+  readonly expiresAt: EpochSeconds
+  /** See `VerifiedToken.fingerprint`. */
+  readonly fingerprint: string
+  /** It is revoked when one of these is. */
+  readonly marks: readonly TokenMark[]
+  readonly claims: JsonObject
+}
+
+/** Reads one presented token. The error is for the record and holds no part of the token. */
+export type ReadOwnToken = (presented: string, now: EpochSeconds) => Result<OwnToken, string>
+
+const mostKeys = 100
+
+/**
+ * Makes the reader of tokens that are asked about or revoked. It checks what a verifier checks, with the keys as they
+ * are now, but for two things: the audience is whoever it may be, and a token that is bound to a key (`cnf`) is read as
+ * well, since the caller here only asks about it and does not use it.
+ *
+ * @param rules those that the service has for its own tokens as subject tokens
+ */
+export function createOwnTokenReader(rules: IssuerRules, signer: Signer, maxBytes: number): ReadOwnToken {
+  let published: ReturnType<Signer['publicKeys']> | undefined
+  let keys: KeyIndex | undefined
+  const currentKeys = (): KeyIndex | undefined => {
+    if (published === signer.publicKeys()) return keys
+    published = signer.publicKeys()
+    const index = readKeyIndex({ keys: published }, { algorithms: rules.algorithms, maxKeys: mostKeys })
+    keys = index.ok ? index.value : undefined
+    return keys
+  }
+  return (presented, now) => {
+    const jws = readCompactJws(presented, maxBytes)
+    if (!jws.ok) return jws
+    const { header, claims, signingInput } = jws.value
+    if (claims.iss !== rules.issuer) return fail('it is from another issuer')
+    const { algorithm, keyId, type } = header
+    if (!isSignatureAlgorithm(algorithm) || !rules.algorithms.includes(algorithm)) {
+      return fail('its alg is not one that tokens are signed with here')
+    }
+    const otherKind = checkTokenKind(type, claims, rules.types)
+    if (otherKind !== undefined) return fail(otherKind)
+    const index = currentKeys()
+    const key = index === undefined ? fail('unknown') : findKey(index, algorithm, keyId)
+    if (!key.ok) return fail('its key is not one of here')
+    if (!verifySignature(jws.value, key.value)) return fail('the signature does not verify')
+    const { cnf: _, ...bearer } = claims
+    const access = readAccessClaims(bearer, rules.maxActorDepth)
+    if (!access.ok) return access
+    const times = readTokenTimes(claims, rules, now)
+    if (!times.ok) return times
+    const marks = readMarks(claims)
+    const { tokenId } = access.value
+    if (marks === undefined || tokenId === undefined) return fail('it does not say what it descends from')
+    const { expiresAt } = times.value
+    const fingerprint = sha256Base64Url(signingInput)
+    return ok({ ...access.value, tokenId, expiresAt, fingerprint, marks, claims })
+  }
+}
