@@ -6,6 +6,7 @@ import type { ScopeSet } from '../oauth/scope-set.ts'
 import type { TokenTypeUri } from '../oauth/token-type.ts'
 import type { TokenError } from './token-error.ts'
 import type { TokenForm } from './token-form.ts'
+import type { TokenFormat } from './token-format.ts'
 import type { TokenFacts } from './token-service-event.ts'
 
 /**
@@ -17,6 +18,8 @@ import type { TokenFacts } from './token-service-event.ts'
  */
 export interface Grant {
   readonly grantType: string
+  /** Whether a request of the grant type is for this grant; absent: whenever it is for no other one. */
+  isFor?(form: TokenForm): boolean
   authorize(request: GrantRequest, client: StsClient): MaybePromise<Result<Issuance, GrantRefusal>>
 }
 
@@ -30,8 +33,8 @@ export interface Issuance {
   readonly subject: string
   readonly audience: string
   readonly scope: ScopeSet
-  /** The `act` claim (RFC 8693 §4.1). */
-  readonly actor: Readonly<Record<string, unknown>>
+  /** The `act` claim (RFC 8693 §4.1); undefined when nobody acts for the subject. */
+  readonly actor: Readonly<Record<string, unknown>> | undefined
   /** Other claims. May not name one that the endpoint sets itself. */
   readonly claims: Readonly<Record<string, unknown>>
   /**
@@ -42,7 +45,9 @@ export interface Issuance {
   /** The token lives no longer than this, whatever {@link ttlSeconds} says. */
   readonly notAfter: EpochSeconds
   readonly ttlSeconds: number
-  readonly issuedTokenType: TokenTypeUri
+  readonly format: TokenFormat
+  /** Named in the response of a token exchange (RFC 8693 §2.2.1) and of no other grant. */
+  readonly issuedTokenType: TokenTypeUri | undefined
   readonly facts: TokenFacts
 }
 

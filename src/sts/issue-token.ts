@@ -18,8 +18,9 @@ export interface MintedToken {
 }
 
 /**
- * Makes a JWT access token (RFC 9068 §2): one audience, whole seconds, a life that ends no later than `notAfter` and than
- * each of the tokens that it is derived from, which it names in its `lineage`.
+ * Makes a token with the claims of a JWT access token (RFC 9068 §2.2), in its own format: one audience, whole seconds, a
+ * life that ends no later than `notAfter` and than each of the tokens that it is derived from, which it names in its
+ * `lineage`.
  *
  * @returns the error when less than a second of life would be left, or it would have too many ancestors
  */
@@ -43,13 +44,13 @@ export function issueToken(
     sub: issuance.subject,
     aud: issuance.audience,
     client_id: by.clientId,
-    act: issuance.actor,
+    ...(issuance.actor !== undefined && { act: issuance.actor }),
     ...(issuance.scope.length > 0 && { scope: formatScope(issuance.scope) }),
     iat: Math.floor(now),
     exp: expiresAt,
     jti: tokenId,
     ...(lineage.value !== undefined && { lineage: lineage.value }),
   }
-  const value = new Secret(by.signer.sign(claims, 'at+jwt'))
+  const value = new Secret(issuance.format.write(claims, by.signer))
   return ok({ value, tokenId, expiresAt, expiresInSeconds })
 }

@@ -4,6 +4,7 @@ import type { HttpRequest, HttpResponse } from '../base/http-message.ts'
 import type { Log } from '../base/log.ts'
 import { fail, ok, type Result } from '../base/result.ts'
 import type { StsClient } from '../config/sidecar-config.ts'
+import { grantType as grantTypes } from '../oauth/grant-type.ts'
 import type { AuthenticateClient } from './client-authentication.ts'
 import { describeBug } from './describe-bug.ts'
 import type { Grant, GrantRefusal, Issuance } from './grant.ts'
@@ -38,7 +39,7 @@ interface Issued {
  * find the grant, ask whether the client may use it, let the grant decide, issue. Each POST ends in one event.
  */
 export function createTokenEndpoint(options: TokenEndpointOptions): TokenEndpoint {
-  const grants = new Map(options.grants.map(grant => [grant.grantType, grant]))
+  const grants = Map.groupBy(options.grants, grant => grant.grantType)
   const nextId = createEventIds()
 
   const answer = async (
@@ -59,7 +60,7 @@ export function createTokenEndpoint(options: TokenEndpointOptions): TokenEndpoin
     const facts = { ...noFacts, client: client.value.id }
     const grant = findGrant(grants, form)
     if (!grant.ok) return fail({ error: grant.error, facts })
-    if (!mayUseGrants(client.value)) return fail({ error: unauthorized, facts })
+    if (!mayUse(client.value, grant.value)) return fail({ error: unauthorized, facts })
     const issuance = await grant.value.authorize({ form, now }, client.value)
     if (!issuance.ok) return issuance
     const by = { issuer: options.issuer, clientId: client.value.id, signer: options.signer }
@@ -121,23 +122,26 @@ const unrecordable = {
   retryAfterSeconds: 1,
 }
 
-function findGrant(
-  grants: ReadonlyMap<string, Grant>,
-  form: TokenForm,
-): Result<Grant, GrantRefusal['error']> {
+type Grants = ReadonlyMap<string, readonly Grant[]>
+
+function findGrant(grants: Grants, form: TokenForm): Result<Grant, GrantRefusal['error']> {
   const name = form.one('grant_type')
   if (name === undefined) return fail(tokenError('invalid_request', 'grant_type is missing'))
-  const grant = grants.get(name)
+  const named = grants.get(name) ?? []
+  const grant = named.find(one => one.isFor?.(form)) ?? named.find(one => one.isFor === undefined)
   if (grant === undefined) return fail(tokenError('unsupported_grant_type', 'grant_type is not supported'))
   return ok(grant)
 }
 
-/** Deny by default: a client that is configured without any audience can get nothing, so it is told so at once. */
-function mayUseGrants(client: StsClient): boolean {
-  return client.audiences.size > 0
+/**
+ * Deny by default: a client has the grants that it is configured with, token exchange alone when none are named. One that
+ * is configured without any audience can get nothing, so it is told so at once.
+ */
+function mayUse({ grants = [grantTypes.tokenExchange], audiences }: StsClient, grant: Grant): boolean {
+  return grants.includes(grant.grantType) && audiences.size > 0
 }
 
-function knownGrantType(grants: ReadonlyMap<string, Grant>, form: TokenForm): string | undefined {
+function knownGrantType(grants: Grants, form: TokenForm): string | undefined {
   const name = form.one('grant_type')
   return name !== undefined && grants.has(name) ? name : undefined
 }

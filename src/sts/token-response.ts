@@ -12,12 +12,13 @@ export const noStoreHeaders = {
   'x-content-type-options': 'nosniff',
 } as const
 
-/** The answer with a token (RFC 8693 §2.2.1). `scope` always says what was granted, also when that is nothing. */
+/** The answer with a token (RFC 6749 §5.1, RFC 8693 §2.2.1). `scope` always says what was granted, also when that is nothing. */
 export function tokenResponse(issuance: Issuance, token: MintedToken): HttpResponse {
   const body = JSON.stringify({
     access_token: token.value.expose(),
+    // Left out when there is none.
     issued_token_type: issuance.issuedTokenType,
-    token_type: 'Bearer',
+    token_type: issuance.format.tokenType,
     expires_in: token.expiresInSeconds,
     scope: formatScope(issuance.scope),
   })

@@ -14,6 +14,7 @@ import {
 import type { Verifier } from '../../tokens/verifier.ts'
 import type { Grant, Issuance } from '../grant.ts'
 import { type TokenError, tokenError } from '../token-error.ts'
+import { accessTokenFormat } from '../token-format.ts'
 import { noFacts, type TokenFacts } from '../token-service-event.ts'
 import { carryClaims } from './carried-claims.ts'
 import { isNamedByMayAct, nestActor } from './delegation.ts'
@@ -103,6 +104,7 @@ function permit(
     derivedFrom: [token],
     notAfter: token.expiresAt,
     ttlSeconds: Math.min(target.ttlSeconds ?? options.maxTtlSeconds, options.maxTtlSeconds),
+    format: accessTokenFormat,
     issuedTokenType: parameters.issuedTokenType,
   })
 }

@@ -7,6 +7,7 @@ import { issueToken } from '../../../src/sts/issue-token.ts'
 import { tokenMark } from '../../../src/sts/lineage.ts'
 import { createSigner } from '../../../src/sts/signer.ts'
 import { generateSigningKey } from '../../../src/sts/signing-keys.ts'
+import { accessTokenFormat, type TokenFormat } from '../../../src/sts/token-format.ts'
 import { noFacts } from '../../../src/sts/token-service-event.ts'
 import { decodeClaims, decodeHeader } from '../../support/token-service.ts'
 
@@ -26,6 +27,7 @@ function issue(issuance: Partial<Issuance> = {}, now = 1_000) {
     derivedFrom: [],
     notAfter: now + 300,
     ttlSeconds: 60,
+    format: accessTokenFormat,
     issuedTokenType: tokenType.accessToken,
     facts: noFacts,
     ...issuance,
@@ -69,6 +71,18 @@ describe('an issued token', () => {
 
   it('is not made when it could not be revoked along with what it is derived from', () => {
     expect(issue({ derivedFrom: [parent('')] }).error).toMatchObject({ code: 'invalid_request' })
+  })
+
+  it('names nobody who acts when nobody does', () => {
+    expect(issue({ actor: undefined }).claims).not.toHaveProperty('act')
+  })
+
+  it('is written in the format that the grant says', () => {
+    const format = {
+      tokenType: 'N_A',
+      write: (claims, signer) => signer.sign(claims, 'x+jwt'),
+    } as const satisfies TokenFormat
+    expect(issue({ format }).header).toMatchObject({ typ: 'x+jwt' })
   })
 
   it('has no scope claim when nothing was granted', () => {
