@@ -1,3 +1,4 @@
+import type { PolicyDocument } from '../policy/document.ts'
 import { buildAudit } from './build-audit.ts'
 import { buildExchange } from './build-exchange.ts'
 import { buildIssuers } from './build-issuers.ts'
@@ -16,13 +17,15 @@ export function buildSidecar(
   input: SidecarInput,
   document: ConfigDocument<SidecarInput>,
   keysAt: OpenKeySets,
+  policy: PolicyDocument | undefined,
 ): SidecarConfig {
   const { files, secretAt } = document
-  const { service, listen, admin, upstream, cache, limits, timeouts } = input
+  const { service, listen, admin, upstream, cache, limits, timeouts, environment, context } = input
   const issuers = buildIssuers(input.issuers, files)
   const routes = buildRoutes(input.routes)
-  const sts = buildSidecarSts(input, issuers, routes, document, keysAt)
+  const sts = buildSidecarSts(input, issuers, routes, document, keysAt, policy)
   const exchange = buildExchange(input, sts, document)
+  const headers = { caseId: context.case_id, actorToken: context.actor_token }
   return {
     service,
     listen: buildListen(listen, files),
@@ -64,6 +67,9 @@ export function buildSidecar(
     },
     audit: buildAudit(input.audit, files),
     forwarded: { trustedProxies: input.forwarded.trusted_proxies },
-    policyDigest: policyDigest({ issuers, exchange, routes, sts }),
+    policy,
+    environment,
+    context: headers,
+    policyDigest: policyDigest({ issuers, exchange, routes, sts, policy, environment, context: headers }),
   }
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Secret } from '../base/secret.ts'
 import type { Route } from '../model/route.ts'
+import type { PolicyDocument } from '../policy/document.ts'
 import { buildIssuers } from './build-issuers.ts'
 import type { FileReader } from './file-reader.ts'
 import type { OpenKeySets } from './key-set-file.ts'
@@ -13,7 +14,7 @@ import type {
   StsConfig,
 } from './sidecar-config.ts'
 import type { SidecarInput } from './sidecar-schema.ts'
-import { type StsClientInput, sidecarStsSchema } from './sts-schema.ts'
+import { type StsClientInput, type StsInput, sidecarStsSchema } from './sts-schema.ts'
 
 /** Turns validated `sts.clients` into clients. */
 export function buildStsClients(
@@ -31,12 +32,14 @@ export function buildStsClients(
           ? bySecret(secretAt([...path, 'secret']))
           : { kind: 'private_key_jwt', jwks: keys },
       accepts: input.accepts,
-      audiences: new Map(
-        Object.entries(input.audiences).map(([audience, { scope, resource, ttl }]) => [
-          audience,
-          { scope, ...(resource !== undefined && { resources: [resource] }), ttlSeconds: ttl },
-        ]),
-      ),
+      audiences:
+        input.audiences &&
+        new Map(
+          Object.entries(input.audiences).map(([audience, { scope, resource, ttl }]) => [
+            audience,
+            { scope, ...(resource !== undefined && { resources: [resource] }), ttlSeconds: ttl },
+          ]),
+        ),
     }
   })
 }
@@ -49,21 +52,40 @@ function bySecret(secret: Secret): StsClientAuthentication {
   }
 }
 
+/** What bounds an issued token, wherever the token service runs. */
+export function buildStsBounds({
+  max_ttl,
+  max_actor_depth,
+  max_actor_bytes,
+  max_actor_visits,
+}: Pick<StsInput, 'max_ttl' | 'max_actor_depth' | 'max_actor_bytes' | 'max_actor_visits'>): Pick<
+  StsConfig,
+  'maxTtlSeconds' | 'maxActorDepth' | 'maxActorBytes' | 'maxActorVisits'
+> {
+  return {
+    maxTtlSeconds: max_ttl,
+    maxActorDepth: max_actor_depth,
+    maxActorBytes: max_actor_bytes,
+    maxActorVisits: max_actor_visits,
+  }
+}
+
 /** The token service inside a sidecar, unless `exchange` names a server; what `sts` leaves out follows from the rest. */
 export function buildSidecarSts(
-  { service, admin, exchange, sts }: SidecarInput,
+  { service, admin, exchange, sts, environment }: SidecarInput,
   ownIssuers: readonly IssuerRules[],
   routes: readonly Route[],
   lookup: { readonly files: Pick<FileReader, 'resolve'>; readonly secretAt: OpenSecrets },
   keysAt: OpenKeySets,
+  policy: PolicyDocument | undefined,
 ): StsConfig | undefined {
   if (exchange.server !== undefined) return undefined
-  const { issuer, keys, max_ttl, max_actor_depth, issuers, clients } = sts ?? sidecarStsSchema.parse({})
+  const input = sts ?? sidecarStsSchema.parse({})
+  const { issuer, keys, issuers, clients } = input
   return {
     issuer: issuer ?? `http://127.0.0.1:${admin.port}`,
     keys: keys === undefined ? undefined : lookup.files.resolve(keys),
-    maxTtlSeconds: max_ttl,
-    maxActorDepth: max_actor_depth,
+    ...buildStsBounds(input),
     issuers: issuers === undefined ? ownIssuers : buildIssuers(issuers, lookup.files),
     clients: [
       ownClient(service, ephemeralSecret(), ownIssuers, routes),
@@ -71,6 +93,8 @@ export function buildSidecarSts(
     ],
     clusters: [],
     trustDomains: [],
+    policy,
+    environment,
   }
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { listenAddress } from './fields.ts'
+import { environmentName, policyFile } from './policy-keys.ts'
 import { auditSchema, redisReference } from './runtime-schema.ts'
 import { hubStsSchema } from './sts-schema.ts'
 
@@ -13,6 +14,8 @@ export const hubSchema = z.strictObject({
       'Redis for what replicas must share, such as used assertion ids. Absent: memory, for one replica.',
     ),
   audit: auditSchema.prefault({}).describe('Where the record of every exchange goes.'),
+  policy: policyFile,
+  environment: environmentName,
   sts: hubStsSchema.describe('The token service (RFC 8693).'),
 })
 

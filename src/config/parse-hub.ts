@@ -1,13 +1,14 @@
 import { fail, ok, type Result } from '../base/result.ts'
 import { buildAudit } from './build-audit.ts'
 import { buildIssuers } from './build-issuers.ts'
-import { buildStsClients } from './build-sts.ts'
+import { buildStsBounds, buildStsClients } from './build-sts.ts'
 import { checkAdminAddress } from './check-addresses.ts'
 import type { ConfigProblem } from './config-problem.ts'
 import { deepFreeze } from './freeze.ts'
 import type { HubConfig } from './hub-config.ts'
 import { hubSchema } from './hub-schema.ts'
 import { openKeySets } from './key-set-file.ts'
+import { checkHubPolicy, readPolicyFile } from './policy-file.ts'
 import { type ParseOptions, readDocument } from './read-document.ts'
 
 const secretPlaces = [
@@ -25,9 +26,11 @@ export function parseHubConfig(
   const { input, parts, files, report, secretAt } = read.value
   checkAdminAddress(parts.listen, parts.admin, report)
   const keysAt = openKeySets(parts.sts?.clients ?? [], files, report)
+  const policy = readPolicyFile(parts.policy, read.value, options)
+  checkHubPolicy(parts.sts, parts.policy !== undefined, policy, report)
   const problems = report.problems()
   if (problems.length > 0 || input === undefined) return fail(problems)
-  const { listen, admin, audit, redis, sts } = input
+  const { listen, admin, audit, redis, sts, environment } = input
   return ok(
     deepFreeze({
       listen,
@@ -37,12 +40,13 @@ export function parseHubConfig(
       sts: {
         issuer: sts.issuer,
         keys: sts.keys === undefined ? undefined : files.resolve(sts.keys),
-        maxTtlSeconds: sts.max_ttl,
-        maxActorDepth: sts.max_actor_depth,
+        ...buildStsBounds(sts),
         issuers: buildIssuers(sts.issuers, files),
         clients: buildStsClients(sts.clients, secretAt, keysAt),
         clusters: [],
         trustDomains: [],
+        policy,
+        environment,
       },
     }),
   )

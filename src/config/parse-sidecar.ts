@@ -5,6 +5,7 @@ import { checkTlsFiles } from './check-tls.ts'
 import type { ConfigProblem } from './config-problem.ts'
 import { deepFreeze } from './freeze.ts'
 import { openKeySets } from './key-set-file.ts'
+import { checkSidecarPolicy, readPolicyFile } from './policy-file.ts'
 import { type ParseOptions, readDocument } from './read-document.ts'
 import type { SidecarConfig } from './sidecar-config.ts'
 import { sidecarSchema } from './sidecar-schema.ts'
@@ -26,7 +27,9 @@ export function parseSidecarConfig(
   checkSidecar(read.value)
   checkTlsFiles(read.value)
   const keysAt = openKeySets(parts.sts?.clients ?? [], files, report)
+  const policy = readPolicyFile(parts.policy, read.value, options)
+  checkSidecarPolicy(parts, policy, report)
   const problems = report.problems()
   if (problems.length > 0 || input === undefined) return fail(problems)
-  return ok(deepFreeze(buildSidecar(input, read.value, keysAt)))
+  return ok(deepFreeze(buildSidecar(input, read.value, keysAt, policy)))
 }

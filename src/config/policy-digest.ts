@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { Secret } from '../base/secret.ts'
 import type { Route } from '../model/route.ts'
-import type { ExchangeConfig, IssuerRules, StsConfig } from './sidecar-config.ts'
+import type { PolicyDocument } from '../policy/document.ts'
+import type { ContextHeaders, ExchangeConfig, IssuerRules, StsConfig } from './sidecar-config.ts'
 
 /** Everything in a configuration that decides who may do what. */
 export interface PolicyParts {
@@ -9,22 +10,28 @@ export interface PolicyParts {
   readonly exchange: ExchangeConfig
   readonly routes: readonly Route[]
   readonly sts: StsConfig | undefined
+  readonly policy: PolicyDocument | undefined
+  readonly environment: string | undefined
+  readonly context: ContextHeaders
 }
 
 /**
  * Hex SHA-256 over the policy of a sidecar: the same for the same policy however it is written, another when anything
  * that decides is different. Secrets and time limits, of the exchange and of routes, do not decide and are left out.
  */
-export function policyDigest({ issuers, exchange, routes, sts }: PolicyParts): string {
+export function policyDigest({ issuers, exchange, routes, sts, ...further }: PolicyParts): string {
   const { server, client, actor, algorithms, plaintext } = exchange
-  const policy = {
+  const decides = {
     version: 1,
     issuers,
     exchange: { server, client, actor, algorithms, plaintext },
-    routes: routes.map(({ timeoutMs: _, ...decides }) => canonicalJson(decides)).sort(),
+    routes: routes.map(({ timeoutMs: _, ...route }) => canonicalJson(route)).sort(),
     sts,
+    policy: further.policy?.digest,
+    environment: further.environment,
+    context: further.context,
   }
-  return createHash('sha256').update(canonicalJson(policy), 'utf8').digest('hex')
+  return createHash('sha256').update(canonicalJson(decides), 'utf8').digest('hex')
 }
 
 /** JSON with sorted keys. A URL is its text, a map an object; a secret is only the fact that there is one. */

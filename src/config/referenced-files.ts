@@ -1,3 +1,4 @@
+import { isJsonObject } from '../base/strict-json.ts'
 import { readConfigSource } from './config-source.ts'
 import type { Environment } from './environment.ts'
 import { createFileReader } from './file-reader.ts'
@@ -9,7 +10,8 @@ const takenIn: ReadonlySet<string> = new Set(['secret', 'redis', 'jwks'])
 export function referencedFiles(text: string, configFile: string, env: Environment): readonly string[] {
   const { value } = readConfigSource(text, configFile, env)
   const files = createFileReader(configFile)
-  return [...new Set(namedFiles(value).map(name => files.resolve(name)))]
+  const policy = isJsonObject(value) && typeof value['policy'] === 'string' ? [value['policy']] : []
+  return [...new Set([...policy, ...namedFiles(value)].map(name => files.resolve(name)))]
 }
 
 function namedFiles(value: unknown): readonly string[] {

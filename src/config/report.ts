@@ -15,6 +15,7 @@ export interface Complaint {
 export class Report {
   readonly #source: ConfigSource
   readonly #problems: ConfigProblem[]
+  readonly #included: ConfigProblem[] = []
   /** Where the text itself is wrong: whatever else is wrong there follows from it. */
   readonly #unreadable: ReadonlySet<string>
 
@@ -48,11 +49,17 @@ export class Report {
     return (this.#source.substitution(path)?.variables.length ?? 0) > 0
   }
 
-  /** Every problem, in the order of the file. */
+  /** Takes over what is wrong with another file that this one names. */
+  include(problems: readonly ConfigProblem[]): void {
+    this.#included.push(...problems)
+  }
+
+  /** Every problem, in the order of the file, and those of the files that it names after them. */
   problems(): readonly ConfigProblem[] {
-    return this.#problems.toSorted(
+    const own = this.#problems.toSorted(
       (a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0),
     )
+    return [...own, ...this.#included]
   }
 }
 

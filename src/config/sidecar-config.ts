@@ -1,5 +1,6 @@
 import type { Secret } from '../base/secret.ts'
 import type { Route } from '../model/route.ts'
+import type { PolicyDocument } from '../policy/document.ts'
 
 /** A sidecar's configuration after validation: defaults filled in, units resolved, deeply frozen. */
 export interface SidecarConfig {
@@ -19,6 +20,11 @@ export interface SidecarConfig {
   readonly timeouts: Timeouts
   readonly audit: AuditConfig
   readonly forwarded: ForwardedConfig
+  /** The document that every hop is decided by, besides the routes' own rules; undefined when there are only these. */
+  readonly policy: PolicyDocument | undefined
+  /** Where this runs, such as `production`, for the policy. */
+  readonly environment: string | undefined
+  readonly context: ContextHeaders
   /** The embedded token service; present exactly when `exchange` names no server. */
   readonly sts: StsConfig | undefined
   /** Hex SHA-256 over everything above that decides who may do what; part of every cache key. */
@@ -219,6 +225,14 @@ export interface ForwardedConfig {
   readonly trustedProxies: readonly string[]
 }
 
+/** The fields by which callers tell the occasion; lower-case names. Absent: such a field means nothing. */
+export interface ContextHeaders {
+  /** Names the case that is worked on. */
+  readonly caseId: string | undefined
+  /** Carries the token of the person who acts for the subject. It goes no further. */
+  readonly actorToken: string | undefined
+}
+
 /** The token service: `sts:` of a hub, or embedded in a sidecar. */
 export interface StsConfig {
   /** Issuer identifier (RFC 8414 §2); endpoints live below it. */
@@ -233,6 +247,14 @@ export interface StsConfig {
   readonly clusters: readonly KubernetesCluster[]
   readonly trustDomains: readonly TrustDomain[]
   readonly maxActorDepth: number
+  /** Longest `act` claim of an issued token, in bytes of JSON. */
+  readonly maxActorBytes: number
+  /** How often one actor may be in a chain: twice is a callback, more is a loop. */
+  readonly maxActorVisits: number
+  /** What is decided by besides the clients' own audiences; undefined when there are only these. */
+  readonly policy: PolicyDocument | undefined
+  /** Where this runs, for the policy. */
+  readonly environment: string | undefined
 }
 
 /** A client of the token service and all it may do. What is not listed is denied. */
@@ -244,8 +266,8 @@ export interface StsClient {
   readonly grants?: readonly string[]
   /** A subject token must carry the client's own id or one of these in `aud`: no exchange of somebody else's token. */
   readonly accepts: readonly string[]
-  /** Audiences that it may ask for, each with the scopes that may be granted there. */
-  readonly audiences: ReadonlyMap<string, StsAudience>
+  /** Audiences that it may ask for, each with the scopes that may be granted there; undefined leaves it to the policy. */
+  readonly audiences: ReadonlyMap<string, StsAudience> | undefined
 }
 
 /** Public keys of a client, as a JWK set. */

@@ -3,6 +3,7 @@ import { exchangeSchema } from './exchange-schema.ts'
 import { listenAddress, name } from './fields.ts'
 import { issuerList } from './issuer-schema.ts'
 import { listenSchema } from './listen-schema.ts'
+import { contextSchema, environmentName, policyFile } from './policy-keys.ts'
 import { routeSchema } from './route-schema.ts'
 import {
   auditSchema,
@@ -48,6 +49,9 @@ export const sidecarSchema = z.strictObject({
   timeouts: timeoutsSchema.prefault({}).describe('Bounds on waiting.'),
   audit: auditSchema.prefault({}).describe('Where the record of every hop goes.'),
   forwarded: forwardedSchema.prefault({}).describe('Whom to believe about the way a request came.'),
+  policy: policyFile,
+  environment: environmentName,
+  context: contextSchema.prefault({}).describe('How callers tell the occasion.'),
   sts: sidecarStsSchema
     .optional()
     .describe(

@@ -34,8 +34,11 @@ const clientSchema = z
           ttl: durationSeconds('1s', '24h').optional().describe("Upper bound on the issued token's life."),
         }),
       )
+      .optional()
       .meta({ title: 'a mapping of audiences' })
-      .describe('The audiences that it may ask for. What is not listed is denied.'),
+      .describe(
+        'The audiences that it may ask for. What is not listed is denied, whatever the policy says. Absent: what the policy permits.',
+      ),
   })
   .superRefine((client, context) => requireOneOf(client, ['secret', 'jwks'], context))
 
@@ -58,6 +61,12 @@ const common = {
     ),
   max_ttl: durationSeconds('1s', '24h').prefault('5m').describe('Longest life of an issued token.'),
   max_actor_depth: wholeNumber(1, 32).prefault(8).describe('Deepest `act` chain of an issued token.'),
+  max_actor_bytes: wholeNumber(64, 65_536)
+    .prefault(2_048)
+    .describe('Longest `act` claim of an issued token, in bytes.'),
+  max_actor_visits: wholeNumber(1, 32)
+    .prefault(2)
+    .describe('How often one actor may be in an `act` chain: twice is a callback, more is a loop.'),
 }
 
 /** `sts` of a hub. */

@@ -138,7 +138,7 @@ function findGrant(grants: Grants, form: TokenForm): Result<Grant, GrantRefusal[
  * is configured without any audience can get nothing, so it is told so at once.
  */
 function mayUse({ grants = [grantTypes.tokenExchange], audiences }: StsClient, grant: Grant): boolean {
-  return grants.includes(grant.grantType) && audiences.size > 0
+  return grants.includes(grant.grantType) && (audiences === undefined || audiences.size > 0)
 }
 
 function knownGrantType(grants: Grants, form: TokenForm): string | undefined {

@@ -192,6 +192,10 @@ export function createTestStsConfig(
     clusters: [],
     trustDomains: [],
     maxActorDepth: 4,
+    maxActorBytes: 2_048,
+    maxActorVisits: 2,
+    policy: undefined,
+    environment: undefined,
     ...options.config,
   }
 }

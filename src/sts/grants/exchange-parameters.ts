@@ -28,7 +28,7 @@ export type ExchangeTargets = ReadonlyMap<string, ExchangeTarget>
 /** Prepares a client's audiences. Throws a TypeError when a configured scope is no scope token. */
 export function exchangeTargets(client: StsClient): ExchangeTargets {
   const targets = new Map<string, ExchangeTarget>()
-  for (const [audience, { scope, resources, ttlSeconds }] of client.audiences) {
+  for (const [audience, { scope, resources, ttlSeconds }] of client.audiences ?? []) {
     targets.set(audience, { audience, resources: new Set(resources), scope: scopeSet(scope), ttlSeconds })
   }
   return targets

@@ -38,7 +38,7 @@ describe('a hub configuration', () => {
   it('takes the resource of an audience, in canonical form', () => {
     const withResource = (resource: string) => goodHub.replace('ttl: 1m', `ttl: 1m, resource: "${resource}"`)
     const [client] = readHub(withResource('https://orders.test/v1'), env).sts.clients
-    expect(client?.audiences.get('orders-api')?.resources).toEqual(['https://orders.test/v1'])
+    expect(client?.audiences?.get('orders-api')?.resources).toEqual(['https://orders.test/v1'])
     for (const wrong of [
       '/v1',
       'https://orders.test/v1#x',
@@ -84,7 +84,7 @@ describe('a hub configuration', () => {
   it('reads the names of audiences as text, whatever they look like', () => {
     const names = ['123', 'true', 'null', 'constructor']
     const text = goodHub.replace(/audiences: .*/, `audiences: { ${names.join(': {}, ')}: {} }`)
-    expect([...(readHub(text, env).sts.clients[0]?.audiences.keys() ?? [])]).toEqual(names)
+    expect([...(readHub(text, env).sts.clients[0]?.audiences?.keys() ?? [])]).toEqual(names)
   })
 
   it.each([
@@ -108,7 +108,7 @@ describe('a hub configuration', () => {
     ['listen: 0.0.0.0:1\n', 'c.yaml:1:1: sts: found nothing; expected a mapping'],
     [
       `${goodHub}routes: []\n`,
-      'c.yaml:8:1: routes: found an unknown key; expected one of listen, admin, redis, audit, sts',
+      'c.yaml:8:1: routes: found an unknown key; expected one of listen, admin, redis, audit, policy, environment, sts',
     ],
     [
       goodHub.replace('[{ issuer', '[] # [{ issuer'),

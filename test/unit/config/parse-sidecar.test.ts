@@ -299,8 +299,8 @@ describe('the token service inside', () => {
   - { path: /b, audience: a, resource: "https://a.test/1" }
   - { path: /c, audience: a }
 `)
-    expect(sts?.clients[0]?.audiences.get('a')?.resources).toEqual(['https://a.test/1', 'https://a.test/2'])
-    expect(sts?.clients[0]?.audiences.get('orders-api')).not.toHaveProperty('resources')
+    expect(sts?.clients[0]?.audiences?.get('a')?.resources).toEqual(['https://a.test/1', 'https://a.test/2'])
+    expect(sts?.clients[0]?.audiences?.get('orders-api')).not.toHaveProperty('resources')
   })
 
   it('takes what sts says and adds further clients', () => {

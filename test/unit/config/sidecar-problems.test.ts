@@ -21,7 +21,7 @@ describe('a good configuration', () => {
 describe('keys', () => {
   it('says where an unknown key stands and what was meant', () => {
     expect(sidecarProblems(`${goodSidecar}chache: {}\n`)).toEqual([
-      'c.yaml:8:1: chache: found an unknown key; expected one of service, listen, admin, upstream, workers, issuers, exchange, cache, routes, limits, timeouts, audit, forwarded, sts; did you mean "cache"?',
+      'c.yaml:8:1: chache: found an unknown key; expected one of service, listen, admin, upstream, workers, issuers, exchange, cache, routes, limits, timeouts, audit, forwarded, policy, environment, context, sts; did you mean "cache"?',
     ])
     expect(sidecarProblems(`${goodSidecar}limits:\n  headres: 1KiB\n`)).toEqual([
       'c.yaml:9:3: limits.headres: found an unknown key; expected one of headers, header_count, target, body, token, connections, requests, event_loop_delay, memory, requests_per_connection, streams_per_connection; did you mean "headers"?',

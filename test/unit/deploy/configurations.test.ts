@@ -40,7 +40,7 @@ describe.each(examples)('$hub', ({ hub, gates }) => {
     const client = sts.clients.find(({ id }) => id === service)
     for (const route of routes) {
       if (route.kind === 'public') continue
-      const granted = client?.audiences.get(route.audience)?.scope ?? []
+      const granted = client?.audiences?.get(route.audience)?.scope ?? []
       expect(granted).toEqual(expect.arrayContaining([...route.scope, ...route.optionalScope]))
     }
   })

@@ -24,6 +24,10 @@ function create(config: Partial<StsConfig>) {
     clusters: [],
     trustDomains: [],
     maxActorDepth: 4,
+    maxActorBytes: 2_048,
+    maxActorVisits: 2,
+    policy: undefined,
+    environment: undefined,
     ...config,
   }
   const replay = createMemoryReplayStore(clock)

@@ -52,7 +52,7 @@ const ordersResources = ['https://orders.example.com/', 'https://orders.example.
 const targets = exchangeTargets({
   ...client,
   audiences: new Map([
-    ...client.audiences,
+    ...(client.audiences ?? []),
     ['shop', { scope: [], resources: [...ordersResources, 'https://api.example.com/v1'], ttlSeconds: 30 }],
     ['depot', { scope: [], resources: ['https://depot.example.com/'], ttlSeconds: 30 }],
   ]),
