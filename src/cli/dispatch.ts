@@ -19,6 +19,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'check FILE                   say whether a configuration is good, or where it is not',
     load: async () => (await import('./check.ts')).check,
   },
+  policy: {
+    summary: 'policy COMMAND               review a policy: matrix',
+    load: async () => (await import('./policy.ts')).policy,
+  },
   demo: {
     summary: 'demo [--once] [--json]       a login, a hub and three services in this terminal',
     load: async () => (await import('./demo.ts')).demo,

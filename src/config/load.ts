@@ -1,10 +1,12 @@
 import { fail, ok, type Result } from '../base/result.ts'
 import { readTextFile } from '../base/text-file.ts'
+import type { PolicyDocument } from '../policy/document.ts'
 import type { ConfigProblem } from './config-problem.ts'
 import { type ConfigTexts, keepTexts, type ReadText } from './config-texts.ts'
 import type { Environment } from './environment.ts'
 import type { HubConfig } from './hub-config.ts'
 import { parseHubConfig } from './parse-hub.ts'
+import { parsePolicy } from './parse-policy.ts'
 import { parseSidecarConfig } from './parse-sidecar.ts'
 import type { SidecarConfig } from './sidecar-config.ts'
 
@@ -40,6 +42,14 @@ export function loadHubConfig(
   env: Environment = process.env,
 ): Result<HubConfig, readonly ConfigProblem[]> {
   return load(file, text => parseHubConfig(text, { file, env }))
+}
+
+/** Reads a policy by itself. Never throws for anything that the file or the environment may hold. */
+export function loadPolicy(
+  file: string,
+  env: Environment = process.env,
+): Result<PolicyDocument, readonly ConfigProblem[]> {
+  return load(file, text => parsePolicy(text, { file, env }))
 }
 
 function load<T>(

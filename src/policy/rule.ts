@@ -63,7 +63,7 @@ const impersonationTtlSeconds = 60
  * @throws TypeError for a condition that does not compile; the configuration refuses it before
  */
 export function compileRule(rule: PolicyRule, scope: ScopeSet, servedBy: readonly string[]): CompiledRule {
-  const ttlSeconds = rule.ttlSeconds ?? (rule.mode === 'impersonation' ? impersonationTtlSeconds : undefined)
+  const ttlSeconds = ttlSecondsOf(rule)
   const permit = Object.freeze({
     effect: 'permit' as const,
     rule: rule.id,
@@ -92,13 +92,29 @@ export function compileRule(rule: PolicyRule, scope: ScopeSet, servedBy: readonl
   }
 }
 
-function holds(isTrue: (asked: Case) => boolean, what: string): Check {
+/** Longest life of the token that a rule permits; undefined leaves it to the token service. */
+export function ttlSecondsOf({ mode, ttlSeconds }: PolicyRule): number | undefined {
+  return ttlSeconds ?? (mode === 'impersonation' ? impersonationTtlSeconds : undefined)
+}
+
+function holds<Asked = Case>(
+  isTrue: (asked: Asked) => boolean,
+  what: string,
+): (asked: Asked) => Lack | undefined {
   const lack = Object.freeze({ what })
   return asked => (isTrue(asked) ? undefined : lack)
 }
 
-function clientChecks({ clients, kinds }: WhoRule, servers: readonly string[] | undefined): Check[] {
-  const checks: Check[] = []
+/**
+ * The conditions on who asks.
+ *
+ * @param servers the clients in front of the audience, for a rule that is about their own
+ */
+export function clientChecks(
+  { clients, kinds }: WhoRule,
+  servers: readonly string[] | undefined,
+): readonly ((asked: Pick<Case, 'client'>) => Lack | undefined)[] {
+  const checks: ((asked: Pick<Case, 'client'>) => Lack | undefined)[] = []
   if (clients !== undefined) {
     const ids = new Set(clients)
     checks.push(holds(({ client }) => ids.has(client.id), 'the client'))
