@@ -1,5 +1,7 @@
+import { KeyObject } from 'node:crypto'
+import { type BigIntStats, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
-import type { CryptoKey, JWK } from 'jose'
+import type { JWK } from 'jose'
 import { fail, ok, type Result } from '../base/result.ts'
 import { isJsonObject, parseStrictJson } from '../base/strict-json.ts'
 import type { SignatureAlgorithm } from '../config/sidecar-config.ts'
@@ -10,7 +12,7 @@ import { isSignatureAlgorithm } from './signature-algorithm.ts'
 export interface ClientKey {
   readonly algorithm: SignatureAlgorithm
   readonly keyId: string | undefined
-  readonly privateKey: CryptoKey
+  readonly privateKey: KeyObject
 }
 
 const maxBytes = 64 * 1024
@@ -30,13 +32,16 @@ export class ClientKeyFile {
   /** The key as the file has it now. The error names the file and the reason, and nothing of the content. */
   async read(): Promise<Result<ClientKey, string>> {
     try {
+      // At once: this is part of every exchange, and a hand-over to the thread pool costs ten times what the look does.
+      if (this.#loaded?.identity === identityOf(statSync(this.#file, { bigint: true }))) {
+        return ok(this.#loaded.key)
+      }
       const handle = await open(this.#file, 'r')
       try {
         const facts = await handle.stat({ bigint: true })
         if (!facts.isFile()) return this.#fail('it is not a regular file')
         if (facts.size > maxBytes) return this.#fail(`it is larger than ${maxBytes} bytes`)
-        const identity = `${facts.dev}:${facts.ino}:${facts.size}:${facts.mtimeNs}:${facts.ctimeNs}`
-        if (this.#loaded?.identity === identity) return ok(this.#loaded.key)
+        const identity = identityOf(facts)
         const key = await importKey(await handle.readFile())
         if (!key.ok) return this.#fail(key.error)
         this.#loaded = { identity, key: key.value }
@@ -55,6 +60,11 @@ export class ClientKeyFile {
   }
 }
 
+/** Changes with the file, its content and who may read it. */
+function identityOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`
+}
+
 async function importKey(content: Buffer): Promise<Result<ClientKey, string>> {
   const jwk = parseStrictJson(content)
   if (!isJsonObject(jwk)) return fail('it does not hold one JSON Web Key')
@@ -66,9 +76,9 @@ async function importKey(content: Buffer): Promise<Result<ClientKey, string>> {
   try {
     // Loaded on first use: a sidecar that authenticates with a secret starts without it.
     const { importJWK } = await import('jose')
-    const privateKey = await importJWK({ ...jwk } as JWK, alg)
+    const privateKey = await importJWK({ ...jwk } as JWK, alg, { extractable: true })
     if (privateKey instanceof Uint8Array) return fail('the key is not a private key')
-    return ok({ algorithm: alg, keyId: kid, privateKey })
+    return ok({ algorithm: alg, keyId: kid, privateKey: KeyObject.from(privateKey) })
   } catch {
     // The library's message is left out: it may quote members of the key.
     return fail(`the key does not fit its alg ${alg}`)

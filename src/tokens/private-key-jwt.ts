@@ -4,6 +4,7 @@ import type { ClientCredentials } from '../config/sidecar-config.ts'
 import { jwtBearerClientAssertion } from '../oauth/grant-type.ts'
 import { type ClientAuthentication, ClientAuthenticationError } from './client-authentication.ts'
 import { type ClientKey, ClientKeyFile } from './client-key-file.ts'
+import { signCompactJws } from './sign-compact-jws.ts'
 
 /** Servers accept a minute at least, and some no more. */
 const assertionSeconds = 60
@@ -24,32 +25,27 @@ export function privateKeyJwt(
     const audience = credentials.assertionAudience === 'issuer' ? server.issuer : server.tokenEndpoint.href
     form.set('client_id', credentials.id)
     form.set('client_assertion_type', jwtBearerClientAssertion)
-    form.set('client_assertion', await signAssertion(key.value, credentials.id, audience, clock))
+    form.set('client_assertion', signAssertion(key.value, credentials.id, audience, clock))
   }
 }
 
-async function signAssertion(
-  key: ClientKey,
-  clientId: string,
-  audience: string,
-  clock: Clock,
-): Promise<string> {
-  const { SignJWT } = await import('jose')
+function signAssertion(key: ClientKey, clientId: string, audience: string, clock: Clock): string {
   const issuedAt = Math.floor(clock.now())
-  const assertion = new SignJWT({
+  const header = {
+    alg: key.algorithm,
+    typ: 'client-authentication+jwt',
+    ...(key.keyId !== undefined && { kid: key.keyId }),
+  }
+  const claims = {
     iss: clientId,
     sub: clientId,
     aud: audience,
     iat: issuedAt,
     exp: issuedAt + assertionSeconds,
     jti: randomUUID(),
-  }).setProtectedHeader({
-    alg: key.algorithm,
-    typ: 'client-authentication+jwt',
-    ...(key.keyId !== undefined && { kid: key.keyId }),
-  })
+  }
   try {
-    return await assertion.sign(key.privateKey)
+    return signCompactJws(header, claims, key)
   } catch {
     throw new ClientAuthenticationError(`the client key does not sign with ${key.algorithm}`)
   }
