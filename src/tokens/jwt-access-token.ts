@@ -1,5 +1,6 @@
 import type { EpochSeconds } from '../base/clock.ts'
 import { Secret } from '../base/secret.ts'
+import type { JsonObject } from '../base/strict-json.ts'
 import type { VerifiedToken } from '../model/verified-token.ts'
 import type { Actor } from '../oauth/actor.ts'
 import type { ScopeSet } from '../oauth/scope-set.ts'
@@ -35,7 +36,8 @@ export class JwtAccessToken implements VerifiedToken {
   readonly expiresAt: EpochSeconds
   readonly fingerprint: string
 
-  constructor(facts: TokenFacts, claims: AccessClaims) {
+  /** @param all what `claims` were read from */
+  constructor(facts: TokenFacts, claims: AccessClaims, all: JsonObject) {
     this.presented = new Secret(facts.presented)
     this.issuer = facts.issuer
     this.subject = claims.subject
@@ -50,6 +52,7 @@ export class JwtAccessToken implements VerifiedToken {
     this.expiresAt = facts.expiresAt
     this.fingerprint = facts.fingerprint
     Object.freeze(this)
+    lastRead = { token: this, claims: all }
   }
 
   get tokenType(): typeof tokenType.accessToken {
@@ -57,9 +60,14 @@ export class JwtAccessToken implements VerifiedToken {
   }
 
   get claims(): Readonly<Record<string, unknown>> {
+    if (lastRead?.token === this) return lastRead.claims
     const jws = readCompactJws(this.presented.expose(), Infinity)
     // It was read before, when it was verified.
     if (!jws.ok) throw new Error('a verified token cannot be read again')
+    lastRead = { token: this, claims: jws.value.claims }
     return jws.value.claims
   }
 }
+
+/** Whoever asks for one claim asks for more of them: all of the token that was read last, and of no other. */
+let lastRead: { readonly token: JwtAccessToken; readonly claims: JsonObject } | undefined

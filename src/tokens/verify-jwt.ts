@@ -92,7 +92,7 @@ export function createJwtVerifier(
     const { expiresAt, issuedAt, notBefore } = times.value
     const fingerprint = sha256Base64Url(jws.signingInput)
     const facts = { presented, issuer: issuer.rules.issuer, fingerprint, issuedAt, expiresAt }
-    const token = new JwtAccessToken(facts, claims.value)
+    const token = new JwtAccessToken(facts, claims.value, jws.claims)
     remembered.set(presented, { token, notBefore, issuer, key })
     return ok(token)
   }
