@@ -1,4 +1,5 @@
-import type { Agent } from 'undici'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Agent, Dispatcher } from 'undici'
 import type { HttpHandler } from './http-message.ts'
 
 /** A small request to an authorization server: metadata, key set, token endpoint. */
@@ -61,19 +62,15 @@ export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
     async send(request) {
       const local = options.local?.get(request.url.origin)
       if (local !== undefined) return sendLocally(local, request)
-      const timeout = AbortSignal.timeout(request.timeoutMs)
-      const signal = request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal])
-      try {
-        if (isClosed) throw new HttpClientError('aborted', request.url, 'the client is closed')
-        agent ??= createAgent(options)
-        return await sendRemotely(await agent, request, signal)
-      } catch (cause) {
-        if (cause instanceof HttpClientError) throw cause
-        if (timeout.aborted)
-          throw new HttpClientError('timeout', request.url, `no answer within ${request.timeoutMs} ms`)
-        if (signal.aborted) throw new HttpClientError('aborted', request.url, 'given up')
-        throw new HttpClientError('unreachable', request.url, describeCause(cause))
-      }
+      if (isClosed) throw new HttpClientError('aborted', request.url, 'the client is closed')
+      agent ??= createAgent(options)
+      const pending = new PendingResponse(request)
+      // The time runs while the library is loaded, too.
+      agent.then(
+        loaded => pending.sendWith(loaded),
+        cause => pending.onResponseError(undefined, cause),
+      )
+      return pending.result
     },
     async close() {
       isClosed = true
@@ -97,42 +94,117 @@ async function createAgent(options: HttpClientOptions): Promise<Agent> {
   })
 }
 
-async function sendRemotely(
-  agent: Agent,
-  request: OutgoingRequest,
-  signal: AbortSignal,
-): Promise<OutgoingResponse> {
-  const maxBytes = request.maxBytes ?? defaultMaxBytes
-  const response = await agent.request({
-    origin: request.url.origin,
-    path: `${request.url.pathname}${request.url.search}`,
-    method: request.method,
-    headers: { 'accept-encoding': 'identity', ...request.headers },
-    body: request.body ?? null,
-    signal,
-  })
-  const headers = firstValues(response.headers)
-  const coding = headers.get('content-encoding')
-  if (coding !== undefined && coding !== 'identity') {
-    // Destroyed before its end the body emits an error, which would be fatal without a listener.
-    response.body.on('error', () => {}).destroy()
-    throw new HttpClientError(
-      'encoded',
-      request.url,
-      'the answer has a content coding that was not asked for',
-    )
+/**
+ * One request under way: what undici calls as its answer arrives. Its own interface with a promise for each step and a
+ * stream for the body costs a multiple of this, and so do signals with a time limit, which live on when nobody needs
+ * them any more.
+ */
+class PendingResponse implements Dispatcher.DispatchHandler {
+  readonly result: Promise<OutgoingResponse>
+  readonly #request: OutgoingRequest
+  readonly #maxBytes: number
+  readonly #timer: NodeJS.Timeout
+  readonly #chunks: Buffer[] = []
+  #resolve: (response: OutgoingResponse) => void = () => {}
+  #reject: (cause: HttpClientError) => void = () => {}
+  #controller: Dispatcher.DispatchController | undefined
+  #status = 0
+  #headers: OutgoingResponse['headers'] = new Map()
+  #size = 0
+  #failure: HttpClientError | undefined
+  #isOver = false
+
+  constructor(request: OutgoingRequest) {
+    this.#request = request
+    this.#maxBytes = request.maxBytes ?? defaultMaxBytes
+    this.result = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    this.#timer = setTimeout(this.#onTimeout, request.timeoutMs)
+    if (request.signal?.aborted === true) this.#onAbort()
+    else request.signal?.addEventListener('abort', this.#onAbort)
   }
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of response.body as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > maxBytes) {
-      throw new HttpClientError('too_large', request.url, `the answer is longer than ${maxBytes} bytes`)
+
+  sendWith(agent: Agent): void {
+    if (this.#isOver) return
+    const { url, method, headers, body = null } = this.#request
+    try {
+      agent.dispatch(
+        {
+          origin: url.origin,
+          path: `${url.pathname}${url.search}`,
+          method,
+          headers: { 'accept-encoding': 'identity', ...headers },
+          body,
+        },
+        this,
+      )
+    } catch (cause) {
+      this.onResponseError(undefined, cause)
     }
-    chunks.push(chunk)
   }
-  return { status: response.statusCode, headers, body: Buffer.concat(chunks).toString('utf8') }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (this.#failure !== undefined) controller.abort(this.#failure)
+    else this.#controller = controller
+  }
+
+  onResponseStart(_controller: unknown, status: number, headers: IncomingHttpHeaders): void {
+    this.#status = status
+    this.#headers = firstValues(headers)
+    const coding = this.#headers.get('content-encoding')
+    if (coding !== undefined && coding !== 'identity') {
+      this.#fail('encoded', 'the answer has a content coding that was not asked for')
+    }
+  }
+
+  onResponseData(_controller: unknown, chunk: Buffer): void {
+    if (this.#isOver) return
+    this.#size += chunk.length
+    if (this.#size > this.#maxBytes) {
+      this.#fail('too_large', `the answer is longer than ${this.#maxBytes} bytes`)
+    } else {
+      this.#chunks.push(chunk)
+    }
+  }
+
+  onResponseEnd(): void {
+    if (this.#isOver) return
+    this.#settle()
+    const [first = empty] = this.#chunks
+    const bytes = this.#chunks.length > 1 ? Buffer.concat(this.#chunks) : first
+    this.#resolve({ status: this.#status, headers: this.#headers, body: bytes.toString('utf8') })
+  }
+
+  onResponseError(_controller: unknown, cause: unknown): void {
+    this.#fail('unreachable', describeCause(cause))
+  }
+
+  readonly #onTimeout = (): void => {
+    this.#fail('timeout', `no answer within ${this.#request.timeoutMs} ms`)
+  }
+
+  readonly #onAbort = (): void => {
+    this.#fail('aborted', 'given up')
+  }
+
+  #fail(failure: HttpFailure, reason: string): void {
+    if (this.#isOver) return
+    this.#settle()
+    this.#failure = new HttpClientError(failure, this.#request.url, reason)
+    this.#reject(this.#failure)
+    this.#controller?.abort(this.#failure)
+  }
+
+  #settle(): void {
+    this.#isOver = true
+    clearTimeout(this.#timer)
+    this.#request.signal?.removeEventListener('abort', this.#onAbort)
+  }
 }
+
+const empty = Buffer.alloc(0)
 
 async function sendLocally(handler: HttpHandler, request: OutgoingRequest): Promise<OutgoingResponse> {
   const headers = new Map(
@@ -154,11 +226,10 @@ async function sendLocally(handler: HttpHandler, request: OutgoingRequest): Prom
   }
 }
 
-function firstValues(
-  headers: Readonly<Record<string, string | string[] | undefined>>,
-): ReadonlyMap<string, string> {
+function firstValues(headers: IncomingHttpHeaders): OutgoingResponse['headers'] {
   const first = new Map<string, string>()
-  for (const [name, value] of Object.entries(headers)) {
+  for (const name in headers) {
+    const value = headers[name]
     const text = Array.isArray(value) ? value[0] : value
     if (text !== undefined) first.set(name.toLowerCase(), text)
   }
