@@ -25,16 +25,21 @@ export class SingleFlight<T> {
     const underWay = this.#flights.get(key)
     if (underWay !== undefined) return { result: underWay.result, joined: true }
     const flight: Flight = { isCurrent: () => this.#flights.get(key)?.flight === flight }
-    // The run starts on a later tick, when its entry exists: it may ask `isCurrent` from its first line.
-    const result = Promise.resolve()
-      .then(() => run(flight))
-      .finally(() => {
-        if (flight.isCurrent()) this.#flights.delete(key)
-      })
+    const result = this.#run(key, flight, run)
     // Callers hear of a failure through their own handle; a run that nobody waits for any more must not be fatal.
     result.catch(() => {})
     this.#flights.set(key, { flight, result })
     return { result, joined: false }
+  }
+
+  async #run(key: string, flight: Flight, run: (flight: Flight) => Promise<T>): Promise<T> {
+    // Begins on a later tick, when its entry exists: it may ask `isCurrent` from its first line.
+    await undefined
+    try {
+      return await run(flight)
+    } finally {
+      if (flight.isCurrent()) this.#flights.delete(key)
+    }
   }
 
   /** Parts with the run of a key: whoever joined it still gets its result, the next caller starts a new one. */

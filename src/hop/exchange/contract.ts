@@ -49,11 +49,12 @@ export async function checkIssuedToken(
 ): Promise<Result<IssuedToken, Refusal>> {
   const wrongKind = checkTypes(answer, request)
   if (wrongKind !== undefined) return violation(wrongKind)
-  const jws = readToken(answer, request)
-  if (!jws.ok) return violation(jws.error)
-  const signed = await checkSignature(jws.value, rules)
+  const token = readToken(answer, request)
+  if (!token.ok) return violation(token.error)
+  const { jws, fingerprint } = token.value
+  const signed = await checkSignature(jws, rules)
   if (!signed.ok) return signed
-  const claims = checkIssuedClaims(jws.value, request, rules, rules.server, now)
+  const claims = checkIssuedClaims(jws, request, rules, rules.server, now)
   if (!claims.ok) return violation(claims.error)
   const scope = grantedScope(answer, request, claims.value.scope)
   if (!scope.ok) return scope
@@ -77,7 +78,7 @@ export async function checkIssuedToken(
       scope: scope.value,
       actors: claims.value.actors,
       tokenId: claims.value.tokenId,
-      fingerprint: sha256Base64Url(jws.value.signingInput),
+      fingerprint,
       expiresAt,
     }),
   )
@@ -100,16 +101,23 @@ function checkTypes(answer: TokenResponse, request: ExchangeRequest): string | u
   return `issued_token_type ${describeValue(issuedTokenType)} is not what was asked for`
 }
 
+interface ReadToken {
+  readonly jws: CompactJws
+  /** See `IssuedToken.fingerprint`. */
+  readonly fingerprint: string
+}
+
 /** Three parts of canonical base64url: stricter than what RFC 6750 §2.1 lets into an `Authorization` field. */
-function readToken(answer: TokenResponse, request: ExchangeRequest): Result<CompactJws, string> {
+function readToken(answer: TokenResponse, request: ExchangeRequest): Result<ReadToken, string> {
   const text = answer.token.expose()
   if (text === request.subjectToken.expose()) return fail('the token is the subject token')
   const jws = readCompactJws(text, maxTokenBytes)
   if (!jws.ok) return fail(`the token is not an acceptable JWT: ${jws.error}`)
-  if (sha256Base64Url(jws.value.signingInput) === request.fingerprint) {
+  const fingerprint = sha256Base64Url(jws.value.signingInput)
+  if (fingerprint === request.fingerprint) {
     return fail('the token is the subject token in another spelling')
   }
-  return jws
+  return ok({ jws: jws.value, fingerprint })
 }
 
 async function checkSignature(jws: CompactJws, rules: IssuedTokenRules): Promise<Result<true, Refusal>> {

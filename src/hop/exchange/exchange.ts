@@ -2,7 +2,7 @@ import type { Clock } from '../../base/clock.ts'
 import { LruMap } from '../../base/lru-map.ts'
 import { fail, type MaybePromise, ok, type Result } from '../../base/result.ts'
 import { type Flight, SingleFlight } from '../../base/single-flight.ts'
-import { untilAborted } from '../../base/until-aborted.ts'
+import { withDeadline } from '../../base/with-deadline.ts'
 import type { ExchangeRequest } from '../../model/exchange-request.ts'
 import type { Exchanged } from '../../model/issued-token.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
@@ -79,12 +79,13 @@ export function createExchange(dependencies: ExchangeDependencies): Exchange {
     key: CacheKey,
     flight: Flight,
   ): Promise<Result<Exchanged, Refusal>> => {
-    const deadline = AbortSignal.timeout(timeoutMs)
+    const startedMs = performance.now()
     const found = await cache.find(key, clock.now())
     if (found !== undefined && flight.isCurrent()) return ok(found)
+    const leftMs = Math.max(0, timeoutMs - (performance.now() - startedMs))
     // The exchanger ends with the signal by its contract; a flight that never ended would block its key for good.
     const issued =
-      (await untilAborted(exchanger.exchange(request, deadline), deadline)) ??
+      (await withDeadline(leftMs, signal => exchanger.exchange(request, signal))) ??
       fail(refusal('exchange.unavailable', 'the exchange took too long'))
     if (!issued.ok) {
       if (flight.isCurrent()) negatives.note(key.id, issued.error, clock.monotonicMs())
