@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis'
+import { createWriteGathering } from '../base/gather-writes.ts'
 import { redisOptions } from '../base/redis-options.ts'
 import type { Secret } from '../base/secret.ts'
 
@@ -12,6 +13,8 @@ export interface RedisConnectionOptions {
 /** A connection that comes back by itself. A command is answered by the connection of now or fails. */
 export interface RedisConnection {
   readonly redis: Redis
+  /** {@link redis} for a command that leaves together with all others of this turn of the event loop. */
+  gathering(): Redis
   /** Resolves when the first attempt to connect has ended, well or badly, so that the first use does not race it. */
   readonly attempted: Promise<void>
 }
@@ -31,7 +34,13 @@ export function openRedisConnection({ url, timeoutMs }: RedisConnectionOptions):
   // Without a listener an error event would end the process. Each call meets the trouble by itself.
   redis.on('error', () => {})
   const attempted = redis.status === 'ready' ? Promise.resolve() : untilSettled(redis, timeoutMs)
-  return { redis, attempted }
+  const gatherWrites = createWriteGathering()
+  const gathering = (): Redis => {
+    // Before it is ready the library's own commands are written, and it is not told to wait with those.
+    if (redis.status === 'ready') gatherWrites(redis.stream)
+    return redis
+  }
+  return { redis, gathering, attempted }
 }
 
 function untilSettled(redis: Redis, timeoutMs: number): Promise<void> {

@@ -17,7 +17,7 @@ export interface RedisReplayStoreOptions extends RedisConnectionOptions {
  * @throws TypeError for a URL that is not one of Redis; the message does not quote it
  */
 export function createRedisReplayStore(options: RedisReplayStoreOptions, clock: Clock): ReplayStore {
-  const { redis, attempted } = openRedisConnection(options)
+  const { redis, gathering, attempted } = openRedisConnection(options)
   return {
     async use(key, expiresAt) {
       await attempted
@@ -25,7 +25,7 @@ export function createRedisReplayStore(options: RedisReplayStoreOptions, clock: 
       if (lifeMs <= 0) return false
       const name = `${options.prefix}replay:${sha256Base64Url(key)}`
       try {
-        return (await redis.set(name, '1', 'PX', lifeMs, 'NX')) === 'OK'
+        return (await gathering().set(name, '1', 'PX', lifeMs, 'NX')) === 'OK'
       } catch {
         // Nothing of ioredis' error: it carries the command with its arguments.
         throw new ReplayStoreError('the store of used ids does not answer')

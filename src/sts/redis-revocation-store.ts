@@ -19,7 +19,7 @@ export function createRedisRevocationStore(
   options: RedisRevocationStoreOptions,
   clock: Clock,
 ): RevocationStore {
-  const { redis, attempted } = openRedisConnection(options)
+  const { redis, gathering, attempted } = openRedisConnection(options)
   const nameOf = (mark: string): string => `${options.prefix}revoked:${mark}`
   /** Nothing of ioredis' error: it carries the command with its arguments. */
   const orReject = async <T>(answer: Promise<T>): Promise<T> => {
@@ -33,11 +33,11 @@ export function createRedisRevocationStore(
     async revoke(mark, expiresAt) {
       await attempted
       const lifeMs = Math.ceil((expiresAt - clock.now()) * 1000)
-      if (lifeMs > 0) await orReject(redis.set(nameOf(mark), '1', 'PX', lifeMs))
+      if (lifeMs > 0) await orReject(gathering().set(nameOf(mark), '1', 'PX', lifeMs))
     },
     async isRevoked(marks) {
       await attempted
-      return marks.length > 0 && (await orReject(redis.exists(...marks.map(nameOf)))) > 0
+      return marks.length > 0 && (await orReject(gathering().exists(...marks.map(nameOf)))) > 0
     },
     close: async () => redis.disconnect(),
   }

@@ -1,5 +1,6 @@
 import type { Redis, RedisOptions } from 'ioredis'
 import { channels } from '../../base/channels.ts'
+import { createWriteGathering } from '../../base/gather-writes.ts'
 import type { Log } from '../../base/log.ts'
 import { redisOptions } from '../../base/redis-options.ts'
 import { fail, ok, type Result } from '../../base/result.ts'
@@ -43,6 +44,7 @@ export class RedisConnection {
   #redis: Redis | undefined
   readonly #log: Log
   readonly #probeKey: string
+  readonly #gatherWrites = createWriteGathering()
   #state: 'unknown' | 'up' | 'down' = 'unknown'
   #lastError: RedisFailure = 'connection lost'
   #probing = false
@@ -83,7 +85,9 @@ export class RedisConnection {
   /** Runs one command. Undefined, at once, while the connection is down; never throws. */
   attempt<T>(command: (redis: Redis) => Promise<T>): Promise<Result<T, RedisFailure>> | undefined {
     const redis = this.#redis
-    return this.#state === 'up' && redis !== undefined ? this.#run(redis, command) : undefined
+    if (this.#state !== 'up' || redis === undefined) return undefined
+    this.#gatherWrites(redis.stream)
+    return this.#run(redis, command)
   }
 
   async #run<T>(redis: Redis, command: (redis: Redis) => Promise<T>): Promise<Result<T, RedisFailure>> {
