@@ -25,7 +25,9 @@ export function parseStrictJson(input: string | Uint8Array): unknown {
   } catch {
     return undefined
   }
-  const members = { count: 0 }
+  // What was decoded from UTF-8 is well formed; only an escape can bring a lone surrogate then.
+  const isSuspect = text.includes('\\u') || (typeof input === 'string' && !text.isWellFormed())
+  const members = { count: 0, isSuspect }
   const value = harden(parsed, members)
   return members.count === expected ? value : undefined
 }
@@ -61,14 +63,12 @@ const colon = 0x3a
 function countMembers(text: string): number | undefined {
   let members = 0
   let depth = 0
-  let inString = false
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index)
-    if (inString) {
-      if (code === backslash) index++
-      else if (code === quote) inString = false
-    } else if (code === quote) {
-      inString = true
+    if (code === quote) {
+      index = endOfString(text, index + 1)
+      // Not well-formed, as the parser will find too.
+      if (index === -1) return members
     } else if (code === colon) {
       members++
     } else if (code === 0x7b || code === 0x5b) {
@@ -81,23 +81,51 @@ function countMembers(text: string): number | undefined {
   return members
 }
 
-/** Copies a parsed value into its frozen form. The depth was bounded before, so recursion is safe. */
-function harden(value: unknown, members: { count: number }): unknown {
-  if (typeof value === 'string') return value.isWellFormed() ? value : reject(members)
-  if (typeof value === 'number') return Number.isFinite(value) ? value : reject(members)
-  if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return Object.freeze(value.map(item => harden(item, members)))
-  const copy: Record<string, unknown> = Object.create(null)
-  for (const name of Object.keys(value)) {
-    if (!name.isWellFormed()) reject(members)
-    members.count++
-    copy[name] = harden((value as JsonObject)[name], members)
+/** The place of the quote that ends a string, or -1. Most of a token's text is long strings, which native code searches. */
+function endOfString(text: string, from: number): number {
+  let end = text.indexOf('"', from)
+  while (end !== -1 && isEscaped(text, end)) end = text.indexOf('"', end + 1)
+  return end
+}
+
+/** Whether an odd number of backslashes stands before a place. The string's own quote ends the way back. */
+function isEscaped(text: string, at: number): boolean {
+  let before = at - 1
+  while (text.charCodeAt(before) === backslash) before--
+  return (at - before) % 2 === 0
+}
+
+interface Members {
+  count: number
+  /** Whether there may be lone surrogates. */
+  readonly isSuspect: boolean
+}
+
+/**
+ * Gives what was parsed, which nobody else has, its frozen form, and counts its members. The depth was bounded before, so
+ * recursion is safe.
+ */
+function harden(value: unknown, members: Members): unknown {
+  if (typeof value === 'string') {
+    if (members.isSuspect && !value.isWellFormed()) reject(members)
+  } else if (typeof value === 'number') {
+    if (!Number.isFinite(value)) reject(members)
+  } else if (Array.isArray(value)) {
+    for (const item of value) harden(item, members)
+    Object.freeze(value)
+  } else if (typeof value === 'object' && value !== null) {
+    const names = Object.keys(value)
+    members.count += names.length
+    for (const name of names) {
+      if (members.isSuspect && !name.isWellFormed()) reject(members)
+      harden((value as JsonObject)[name], members)
+    }
+    Object.freeze(Object.setPrototypeOf(value, null))
   }
-  return Object.freeze(copy)
+  return value
 }
 
 /** Makes the final count differ from every expected one. */
-function reject(members: { count: number }): undefined {
+function reject(members: Members): void {
   members.count = Number.NaN
-  return undefined
 }

@@ -21,6 +21,8 @@ describe('parseStrictJson', () => {
     ['in an array', '[{"a":1,"a":2}]'],
     ['__proto__', '{"__proto__":1,"__proto__":2}'],
     ['empty', '{"":1,"":2}'],
+    ['that ends in a backslash', '{"a\\\\":1,"a\\\\":2}'],
+    ['that holds a quote and a colon', '{"a\\":":1,"a\\":":2}'],
   ])('refuses a member name that repeats: %s', (_, text) => {
     expect(parseStrictJson(text)).toBeUndefined()
   })
@@ -48,6 +50,13 @@ describe('parseStrictJson', () => {
 
   it.each(['1e400', '-1e400', '{"exp":1e999}', '[1e400]'])(
     'refuses a number that is not finite: %s',
+    text => {
+      expect(parseStrictJson(text)).toBeUndefined()
+    },
+  )
+
+  it.each(['"\ud800"', '{"\udfaa":0}', '{"a":["x\udc00"]}'])(
+    'refuses a lone surrogate that is no escape, in a text: %j',
     text => {
       expect(parseStrictJson(text)).toBeUndefined()
     },
