@@ -1,4 +1,4 @@
-import { digestFields } from '../../base/digest.ts'
+import { digestFields, digestFieldsBase64Url } from '../../base/digest.ts'
 import type { Secret } from '../../base/secret.ts'
 import type { ExchangeRequest } from '../../model/exchange-request.ts'
 import { formatScope } from '../../oauth/scope-set.ts'
@@ -25,8 +25,9 @@ export interface CacheKeyContext {
 }
 
 /**
- * The key of a request's issued token: two labelled derivations of one SHA-256 over every field, each preceded by its
- * length. The request is taken apart exhaustively, so that a new field does not compile without a decision here.
+ * The key of a request's issued token. Its name is a SHA-256 over every field, each preceded by its length; what seals the
+ * entry is one over that name and, once more, the part of the subject token that only its holder knows. The request is
+ * taken apart exhaustively, so that a new field does not compile without a decision here.
  */
 export function cacheKey(request: ExchangeRequest, context: CacheKeyContext): CacheKey {
   return new DerivedKey(request, context)
@@ -36,20 +37,18 @@ export function cacheKey(request: ExchangeRequest, context: CacheKeyContext): Ca
 class DerivedKey implements CacheKey {
   readonly id: string
   readonly #request: ExchangeRequest
-  readonly #context: CacheKeyContext
 
   constructor(request: ExchangeRequest, context: CacheKeyContext) {
     this.#request = request
-    this.#context = context
-    this.id = derive(digestOf(request, context), 'hopgate cache id').toString('base64url')
+    this.id = idOf(request, context)
   }
 
   get seal(): Buffer {
-    return derive(digestOf(this.#request, this.#context), 'hopgate cache seal')
+    return digestFields('hopgate cache seal 2', [this.id, secretPart(this.#request.subjectToken)])
   }
 }
 
-function digestOf(request: ExchangeRequest, context: CacheKeyContext): Buffer {
+function idOf(request: ExchangeRequest, context: CacheKeyContext): string {
   const {
     // A name. Nothing that is asked or checked depends on it; two routes that ask for the same thing may share.
     route: _route,
@@ -73,7 +72,7 @@ function digestOf(request: ExchangeRequest, context: CacheKeyContext): Buffer {
   undecided satisfies Record<string, never>
   const { clientId, server, policyDigest, ...undecidedContext } = context
   undecidedContext satisfies Record<string, never>
-  return digestFields('hopgate cache key 1', [
+  return digestFieldsBase64Url('hopgate cache id 2', [
     server,
     clientId,
     policyDigest,
@@ -104,13 +103,12 @@ function digestOf(request: ExchangeRequest, context: CacheKeyContext): Buffer {
  */
 function secretPart(token: Secret): string {
   const text = token.expose()
-  const parts = text.split('.')
-  const signature = parts.length === 3 ? Buffer.from(parts[2] ?? '', 'base64url') : undefined
-  if (signature === undefined || signature.length < 32) return `token:${text}`
-  return `signature:${signature.subarray(0, signature.length / 2).toString('base64url')}`
-}
-
-/** One use of a digest. Neither the digest nor another use of it can be found from the result. */
-function derive(digest: Buffer, label: string): Buffer {
-  return digestFields(label, [digest.toString('base64url')])
+  const second = text.indexOf('.', text.indexOf('.') + 1)
+  const signatureLength = text.length - second - 1
+  const bytes = Math.floor((signatureLength * 3) / 4)
+  const isJws = second > 0 && text.indexOf('.', second + 1) === -1
+  if (!isJws || bytes < 32) return `token:${text}`
+  // Whole characters of the first half's bytes: none of them holds a bit of the other half.
+  const characters = Math.floor((Math.floor(bytes / 2) * 4) / 3)
+  return `signature:${text.slice(second + 1, second + 1 + characters)}`
 }
