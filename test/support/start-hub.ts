@@ -1,0 +1,85 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { findFreePort } from '../../src/assemble/demo/ports.ts'
+import { type Hub, startHub } from '../../src/assemble/hub.ts'
+import { silentLog } from '../../src/base/log.ts'
+import { Secret } from '../../src/base/secret.ts'
+import type { StsConfig } from '../../src/config/sidecar-config.ts'
+import { createTestStsConfig } from './token-service.ts'
+import { createTestIssuer, type TestIssuer } from './tokens.ts'
+
+/** A hub's audit line, as far as tests look at it. */
+export interface HubEvent {
+  readonly type: string
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+/** One of several hubs, which answers at `url` for the issuer that all of them share. */
+export interface HubReplica {
+  readonly hub: Hub
+  readonly url: string
+}
+
+/** Hubs that are one token service: one issuer, one key file, and one Redis where there is one. */
+export interface RunningHubs {
+  /** The address of the first replica, below which the endpoints are. */
+  readonly issuer: string
+  readonly replicas: readonly HubReplica[]
+  /** Its tokens are accepted. */
+  readonly login: TestIssuer
+  /** Ends the hubs and answers what they recorded. */
+  finish(): Promise<readonly HubEvent[]>
+  /** Ends the hubs, if they run, and removes their files. */
+  close(): Promise<void>
+}
+
+export interface HubOptions {
+  readonly replicas?: number
+  readonly redis?: string
+  readonly sts?: Partial<StsConfig>
+}
+
+/** Starts hubs on free ports of loopback, with the clients of {@link createTestStsConfig}. */
+export async function startHubs(options: HubOptions = {}): Promise<RunningHubs> {
+  const login = await createTestIssuer()
+  const reports = await createTestIssuer({ issuer: 'reports', kid: 'reports-1' })
+  const folder = await mkdtemp(join(tmpdir(), 'hopgate-hubs-'))
+  const file = join(folder, 'audit.jsonl')
+  const replicas: HubReplica[] = []
+  let issuer: string | undefined
+  for (let count = 0; count < (options.replicas ?? 1); count++) {
+    const port = await findFreePort()
+    const url = `http://127.0.0.1:${port}`
+    issuer ??= `${url}/sts`
+    const config = { issuer, keys: join(folder, 'keys.json'), ...options.sts }
+    const hub = await startHub(
+      {
+        listen: { host: '127.0.0.1', port },
+        admin: { host: '127.0.0.1', port: 0 },
+        audit: { file, queue: 1_000, whenFull: 'refuse' },
+        redis: options.redis === undefined ? undefined : new Secret(options.redis),
+        sts: createTestStsConfig(login, reports, { config }),
+      },
+      { log: silentLog },
+    )
+    replicas.push({ hub, url })
+  }
+  const end = async (): Promise<void> => {
+    await Promise.all(replicas.splice(0).map(({ hub }) => hub.close()))
+  }
+  return {
+    issuer: issuer ?? '',
+    replicas,
+    login,
+    async finish() {
+      await end()
+      const lines = (await readFile(file, 'utf8')).trimEnd().split('\n')
+      return lines.map(line => JSON.parse(line))
+    },
+    async close() {
+      await end()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
