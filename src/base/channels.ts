@@ -22,6 +22,8 @@ export const channels = {
    * error: string | undefined }`: the token service answered a client.
    */
   tokenService: channel('hop:token-service'),
+  /** `{ client: string }`: a client of the token service sent more requests than its rate limit allows. */
+  clientLimited: channel('hop:client-limited'),
   /** `{ worker: number }`: a worker ended without being told to. */
   workerExit: channel('hop:worker-exit'),
   /** `{ lost: number }`: audit events that could not be kept. */

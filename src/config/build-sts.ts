@@ -14,17 +14,19 @@ import type {
   StsConfig,
 } from './sidecar-config.ts'
 import type { SidecarInput } from './sidecar-schema.ts'
-import { type StsClientInput, type StsInput, sidecarStsSchema } from './sts-schema.ts'
+import { type RateLimitInput, type StsClientInput, type StsInput, sidecarStsSchema } from './sts-schema.ts'
 
 /** Turns validated `sts.clients` into clients. */
 export function buildStsClients(
   clients: readonly StsClientInput[],
   secretAt: OpenSecrets,
   keysAt: OpenKeySets,
+  rateLimit: RateLimitInput,
 ): readonly StsClient[] {
   return clients.map((input, index) => {
     const path = ['sts', 'clients', index]
     const keys = input.jwks?.inline ?? (input.jwks && keysAt([...path, 'jwks', 'file']))
+    const { requests, per } = input.rate_limit ?? rateLimit
     return {
       id: input.id,
       authentication:
@@ -40,6 +42,7 @@ export function buildStsClients(
             { scope, ...(resource !== undefined && { resources: [resource] }), ttlSeconds: ttl },
           ]),
         ),
+      rateLimit: { requests, perSeconds: per },
     }
   })
 }
@@ -81,7 +84,7 @@ export function buildSidecarSts(
 ): StsConfig | undefined {
   if (exchange.server !== undefined) return undefined
   const input = sts ?? sidecarStsSchema.parse({})
-  const { issuer, keys, issuers, clients } = input
+  const { issuer, keys, rate_limit, issuers, clients } = input
   return {
     issuer: issuer ?? `http://127.0.0.1:${admin.port}`,
     keys: keys === undefined ? undefined : lookup.files.resolve(keys),
@@ -89,7 +92,7 @@ export function buildSidecarSts(
     issuers: issuers === undefined ? ownIssuers : buildIssuers(issuers, lookup.files),
     clients: [
       ownClient(service, ephemeralSecret(), ownIssuers, routes),
-      ...buildStsClients(clients, lookup.secretAt, keysAt),
+      ...buildStsClients(clients, lookup.secretAt, keysAt, rate_limit),
     ],
     clusters: [],
     trustDomains: [],

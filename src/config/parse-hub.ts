@@ -42,7 +42,7 @@ export function parseHubConfig(
         keys: sts.keys === undefined ? undefined : files.resolve(sts.keys),
         ...buildStsBounds(sts),
         issuers: buildIssuers(sts.issuers, files),
-        clients: buildStsClients(sts.clients, secretAt, keysAt),
+        clients: buildStsClients(sts.clients, secretAt, keysAt, sts.rate_limit),
         clusters: [],
         trustDomains: [],
         policy,

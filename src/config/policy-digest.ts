@@ -17,7 +17,8 @@ export interface PolicyParts {
 
 /**
  * Hex SHA-256 over the policy of a sidecar: the same for the same policy however it is written, another when anything
- * that decides is different. Secrets and time limits, of the exchange and of routes, do not decide and are left out.
+ * that decides is different. Secrets, time limits of the exchange and of routes, and rate limits do not decide and
+ * are left out.
  */
 export function policyDigest({ issuers, exchange, routes, sts, ...further }: PolicyParts): string {
   const { server, client, actor, algorithms, plaintext } = exchange
@@ -26,7 +27,7 @@ export function policyDigest({ issuers, exchange, routes, sts, ...further }: Pol
     issuers,
     exchange: { server, client, actor, algorithms, plaintext },
     routes: routes.map(({ timeoutMs: _, ...route }) => canonicalJson(route)).sort(),
-    sts,
+    sts: sts && { ...sts, clients: sts.clients.map(({ rateLimit: _, ...client }) => client) },
     policy: further.policy?.digest,
     environment: further.environment,
     context: further.context,

@@ -268,6 +268,14 @@ export interface StsClient {
   readonly accepts: readonly string[]
   /** Audiences that it may ask for, each with the scopes that may be granted there; undefined leaves it to the policy. */
   readonly audiences: ReadonlyMap<string, StsAudience> | undefined
+  /** Bounds its requests, over all endpoints and for each process; absent means no bound. Decides nothing about who may do what. */
+  readonly rateLimit?: RateLimit | undefined
+}
+
+/** So many requests at once, and as many again in each period. */
+export interface RateLimit {
+  readonly requests: number
+  readonly perSeconds: number
 }
 
 /** Public keys of a client, as a JWK set. */

@@ -11,6 +11,11 @@ const keySet = z
   })
   .superRefine((jwks, context) => requireOneOf(jwks, ['file', 'inline'], context))
 
+const rateLimit = z.strictObject({
+  requests: wholeNumber(1, 1_000_000).describe('As many at once, and as many again in each `per`.'),
+  per: durationSeconds('1s', '24h').prefault('1s').describe('The period.'),
+})
+
 const clientSchema = z
   .strictObject({
     id: clientId.describe('Its `client_id`.'),
@@ -39,6 +44,7 @@ const clientSchema = z
       .describe(
         'The audiences that it may ask for. What is not listed is denied, whatever the policy says. Absent: what the policy permits.',
       ),
+    rate_limit: rateLimit.optional().describe('Its own rate limit, instead of `sts.rate_limit`.'),
   })
   .superRefine((client, context) => requireOneOf(client, ['secret', 'jwks'], context))
 
@@ -60,6 +66,11 @@ const common = {
       'File with the private signing keys, made on first start. Absent: keys live in memory and end with the process.',
     ),
   max_ttl: durationSeconds('1s', '24h').prefault('5m').describe('Longest life of an issued token.'),
+  rate_limit: rateLimit
+    .prefault({ requests: 1_000 })
+    .describe(
+      'How many requests one client may send, over all endpoints, to each process; the rest are answered 429.',
+    ),
   max_actor_depth: wholeNumber(1, 32).prefault(8).describe('Deepest `act` chain of an issued token.'),
   max_actor_bytes: wholeNumber(64, 65_536)
     .prefault(2_048)
@@ -92,5 +103,6 @@ export const sidecarStsSchema = z.strictObject({
     .describe('Further clients. The sidecar itself is one without being listed, with what its routes need.'),
 })
 
+export type RateLimitInput = z.output<typeof rateLimit>
 export type StsClientInput = z.output<typeof clientSchema>
 export type StsInput = z.output<typeof hubStsSchema>

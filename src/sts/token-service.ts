@@ -6,6 +6,7 @@ import type { Log } from '../base/log.ts'
 import type { StsConfig } from '../config/sidecar-config.ts'
 import { createClientAuthentication } from './client-authentication.ts'
 import { createClientEndpoint } from './client-endpoint.ts'
+import { limitClients } from './client-rate-limit.ts'
 import { endpointPaths } from './endpoint-paths.ts'
 import { createTokenExchangeGrant } from './grants/token-exchange.ts'
 import { createIntrospection } from './introspection.ts'
@@ -63,7 +64,10 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
   const signer = deps.signer ?? openSigner(config.keys)
   const { issuer, maxTtlSeconds, maxActorDepth } = config
   // Before anything is opened: the clients' keys may be unusable.
-  const authenticate = createClientAuthentication({ issuer, clients, replay: deps.replay })
+  const authenticate = limitClients(
+    createClientAuthentication({ issuer, clients, replay: deps.replay }),
+    config.clients,
+  )
   const subjects = createSubjectVerifier(config, signer, deps)
   const grants = [
     createTokenExchangeGrant({

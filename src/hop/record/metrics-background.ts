@@ -43,6 +43,12 @@ export function countBackground(registry: MetricsRegistry): () => void {
     }),
   )
 
+  const rateLimited = registry.counter('hopgate_token_service_rate_limited_total')
+  const limitedClient = boundedValues()
+  on<{ client: string }>(channels.clientLimited, message =>
+    rateLimited.inc({ client: limitedClient(message.client) }),
+  )
+
   const keySets = registry.counter('hopgate_key_set_fetches_total')
   const issuer = boundedValues()
   on<{ issuer: string; outcome: string }>(channels.keySet, message =>

@@ -97,6 +97,11 @@ export const metricTable = {
     help: 'Requests that the own token service answered: issued, revoked, active, inactive or refused; error is the OAuth error code, or none.',
     labels: ['endpoint', 'kind', 'error'],
   },
+  hopgate_token_service_rate_limited_total: {
+    type: 'counter',
+    help: "Requests to the own token service beyond the client's rate limit. They are among the answers that were refused.",
+    labels: ['client'],
+  },
   hopgate_key_set_fetches_total: {
     type: 'counter',
     help: "Loads of an issuer's keys: ok or failed.",

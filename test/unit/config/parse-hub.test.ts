@@ -22,7 +22,7 @@ describe('a hub configuration', () => {
         maxTtlSeconds: 300,
         maxActorDepth: 8,
         issuers: [{ issuer: 'https://login.test', audience: ['shop-web'] }],
-        clients: [{ id: 'orders', accepts: [] }],
+        clients: [{ id: 'orders', accepts: [], rateLimit: { requests: 1_000, perSeconds: 1 } }],
       },
     })
     const [client] = hub.sts.clients
@@ -33,6 +33,20 @@ describe('a hub configuration', () => {
       ['orders-api', { scope: ['orders:read'], ttlSeconds: 60 }],
     ])
     expect(Object.isFrozen(hub.sts.clients)).toBe(true)
+  })
+
+  it('has one rate limit for all clients, and another for the client that has its own', () => {
+    const limitsOf = (text: string) => readHub(text, env).sts.clients.map(client => client.rateLimit)
+    const shared = goodHub.replace('  clients:', '  rate_limit: { requests: 60, per: 1m }\n  clients:')
+    const own = `    - { id: b, secret: "\${ORDERS_SECRET}", audiences: {}, rate_limit: { requests: 5 } }\n`
+    const [usual, special] = [
+      { requests: 60, perSeconds: 60 },
+      { requests: 5, perSeconds: 1 },
+    ]
+    expect(limitsOf(shared)).toEqual([usual])
+    expect(limitsOf(`${shared}${own}`)).toEqual([usual, special])
+    const none = hubProblems(shared.replace('requests: 60', 'requests: 0'), env).join()
+    expect(none).toContain('expected a whole number from 1 to 1000000')
   })
 
   it('takes the resource of an audience, in canonical form', () => {

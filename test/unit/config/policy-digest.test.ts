@@ -58,6 +58,8 @@ describe('the policy digest', () => {
     expect(digest(server(client), { S: 'one' })).toBe(digest(server(client), { S: 'two' }))
     const other = `${goodSidecar.replace('3000', '3001')}listen: 0.0.0.0:1\nlimits: { body: 1KiB }\naudit: { queue: 1 }\n`
     expect(digest(other)).toBe(digest(goodSidecar))
+    const limited = `${goodSidecar}sts: { rate_limit: { requests: 1 } }\n`
+    expect(digest(limited)).toBe(digest(goodSidecar))
     const patient = routes
       .replace('ttl: 30s', 'ttl: 30s, timeout: 9s')
       .replace('public: true', 'public: true, timeout: 1s')

@@ -10,7 +10,12 @@ import { createMemoryRevocationStore } from '../../../src/sts/memory-revocation-
 import { createTokenService } from '../../../src/sts/token-service.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
 import { createFakeHttpClient } from '../../support/fake-http-client.ts'
-import { createTestTokenService, secretAuthentication } from '../../support/token-service.ts'
+import {
+  basic,
+  createTestStsConfig,
+  createTestTokenService,
+  secretAuthentication,
+} from '../../support/token-service.ts'
 
 const clock = createFakeClock()
 
@@ -201,5 +206,50 @@ describe('an unexpected failure', () => {
     expect(answer.json).toEqual({ error: 'server_error', error_description: 'internal error' })
     expect(JSON.stringify(sts.lastEvent())).not.toContain('canary')
     expect(sts.lastEvent()).toMatchObject({ kind: 'refused', error: 'server_error' })
+  })
+})
+
+describe('the rate limit of a client', () => {
+  const limited = async () => {
+    const first = await createTestTokenService()
+    const { clients } = createTestStsConfig(first.login, first.reports)
+    const rateLimit = { requests: 3, perSeconds: 30 }
+    return createTestTokenService({ clients: clients.map(client => ({ ...client, rateLimit })) })
+  }
+
+  it('counts all endpoints together, answers 429 with Retry-After, and is recorded with the client', async () => {
+    const sts = await limited()
+    expect((await sts.exchange()).status).toBe(200)
+    expect((await sts.ask('/introspect', { token: 'x' })).status).toBe(200)
+    expect((await sts.ask('/revoke', { token: 'x' })).status).toBe(200)
+    const requests = [
+      sts.exchange(),
+      sts.ask('/introspect', { token: 'x' }),
+      sts.ask('/revoke', { token: 'x' }),
+    ]
+    for (const answer of await Promise.all(requests)) {
+      expect(answer).toMatchObject({
+        status: 429,
+        headers: { 'retry-after': '10', 'cache-control': 'no-store' },
+        json: { error: 'temporarily_unavailable' },
+      })
+      expect(answer.headers).not.toHaveProperty('www-authenticate')
+    }
+    expect(sts.lastEvent()).toMatchObject({
+      kind: 'refused',
+      client: 'orders',
+      error: 'temporarily_unavailable',
+      detail: 'rate limit of the client',
+    })
+    sts.clock.advanceMs(10_000)
+    expect((await sts.exchange()).status).toBe(200)
+  })
+
+  it('cannot be used up by a stranger in the name of the client', async () => {
+    const sts = await limited()
+    for (let count = 0; count < 10; count++) {
+      await sts.ask('/introspect', { token: 'x' }, { authorization: basic('orders', 'wrong') })
+    }
+    expect((await sts.exchange()).status).toBe(200)
   })
 })

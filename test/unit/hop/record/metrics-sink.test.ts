@@ -208,6 +208,7 @@ describe('the list of metrics', () => {
     channels.keySet.publish({ issuer: 'https://login.test', outcome: 'ok' })
     channels.cacheRejected.publish({ reason: 'unreadable' })
     channels.tokenService.publish({ endpoint: 'token', kind: 'issued', error: undefined })
+    channels.clientLimited.publish({ client: 'orders' })
     channels.redis.publish({ state: 'up' })
     const text = await sink.metricsText()
     const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type])
