@@ -52,5 +52,8 @@ export function intersectScope(a: ScopeSet, b: ScopeSet): ScopeSet {
 
 /** Whether every token of `inner` is in `outer`. */
 export function isScopeWithin(inner: ScopeSet, outer: ScopeSet): boolean {
-  return inner.every(token => outer.includes(token))
+  for (let index = 0; index < inner.length; index++) {
+    if (!outer.includes(inner[index] as string)) return false
+  }
+  return true
 }

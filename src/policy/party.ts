@@ -35,11 +35,14 @@ export function subjectKind(token: VerifiedToken): SubjectKind {
  * @param server issuer identifier of the token service: of its tokens, and of no others, `sub_id` is believed
  */
 export function readParty(token: VerifiedToken, names: ClaimNames, server: string): Party {
+  // Read once: a token may read its claims anew each time.
+  const { subject, issuer, claims } = token
   return {
-    subject: token.subject,
-    issuer: token.issuer === server ? originOf(token) : token.issuer,
-    ...readMembership(token.claims, names),
-    claims: token.claims,
+    subject,
+    issuer: issuer === server ? originOf(subject, issuer, claims) : issuer,
+    tenant: readTenant(claims, names),
+    roles: readRoles(claims, names),
+    claims,
   }
 }
 
@@ -64,34 +67,33 @@ export function readActor(
   return {
     subject: actor.subject,
     issuer,
-    ...readMembership(claims, document.claims),
+    tenant: readTenant(claims, document.claims),
+    roles: readRoles(claims, document.claims),
     claims,
     kind: isClient ? 'client' : 'other',
   }
 }
 
 /** `sub_id` (RFC 9493 §4) of a token that the token service made for another issuer's subject, else `iss`. */
-function originOf(token: VerifiedToken): string {
-  const subjectId = token.claims['sub_id']
+function originOf(subject: string, issuer: string, claims: Party['claims']): string {
+  const subjectId = claims['sub_id']
   const isOriginal =
     isJsonObject(subjectId) &&
     subjectId['format'] === 'iss_sub' &&
     typeof subjectId['iss'] === 'string' &&
-    subjectId['sub'] === token.subject
-  return isOriginal ? (subjectId['iss'] as string) : token.issuer
+    subjectId['sub'] === subject
+  return isOriginal ? (subjectId['iss'] as string) : issuer
 }
 
 const nothing: readonly string[] = Object.freeze([])
 
 /** A claim of another type than expected says nothing. */
-function readMembership(
-  claims: Readonly<Record<string, unknown>>,
-  names: ClaimNames,
-): Pick<Party, 'tenant' | 'roles'> {
+function readTenant(claims: Party['claims'], names: ClaimNames): string | undefined {
   const tenant = claims[names.tenant]
+  return typeof tenant === 'string' && tenant !== '' ? tenant : undefined
+}
+
+function readRoles(claims: Party['claims'], names: ClaimNames): readonly string[] {
   const roles = claims[names.roles]
-  return {
-    tenant: typeof tenant === 'string' && tenant !== '' ? tenant : undefined,
-    roles: Array.isArray(roles) && roles.every(role => typeof role === 'string') ? roles : nothing,
-  }
+  return Array.isArray(roles) && roles.every(role => typeof role === 'string') ? roles : nothing
 }

@@ -15,7 +15,7 @@ import type {
   WhoRule,
 } from './document.ts'
 import { type Condition, compileCondition } from './expression.ts'
-import { occasionFacts } from './occasion-facts.ts'
+import type { OccasionFacts } from './occasion-facts.ts'
 import type { ActingParty, Party } from './party.ts'
 import type { PolicyContext } from './question.ts'
 
@@ -33,6 +33,8 @@ export interface Case {
   readonly context: PolicyContext
   /** Issuer identifier of the token service. */
   readonly server: string
+  /** What conditions see. */
+  facts(): OccasionFacts
 }
 
 /** What a case lacks for one condition; worded to follow "it lacks". */
@@ -50,6 +52,8 @@ export interface CompiledRule {
   readonly id: string
   /** Conditions in the order in which a person would look: who asks, for whom, who acts, for what, on which occasion. */
   readonly steps: readonly (readonly Check[])[]
+  /** Those of them whose answer depends on nothing but the client, the kind of subject and the kind of actor. */
+  readonly standing: ReadonlySet<Check>
   permit(asked: Case): Extract<Decision, { readonly effect: 'permit' }>
 }
 
@@ -71,12 +75,17 @@ export function compileRule(rule: PolicyRule, scope: ScopeSet, servedBy: readonl
     scope,
     ...(ttlSeconds !== undefined && { ttlSeconds }),
   })
+  const hasSubject = rule.mode !== 'machine'
+  const clientIs = clientChecks(rule.who, rule.into === 'own' ? servedBy : undefined)
+  const subjectKindIs = hasSubject ? subjectKindChecks(rule.for) : []
+  const actorKindIs = hasSubject ? actorKindChecks(rule.who) : []
   return {
     id: rule.id,
+    standing: new Set([...clientIs, ...subjectKindIs, ...actorKindIs]),
     steps: [
-      clientChecks(rule.who, rule.into === 'own' ? servedBy : undefined),
-      rule.mode === 'machine' ? [] : subjectChecks(rule.for),
-      rule.mode === 'machine' ? [] : [actorCheck(rule.who)],
+      clientIs,
+      hasSubject ? [...subjectKindIs, ...subjectChecks(rule.for)] : [],
+      hasSubject ? [...actorKindIs, ...actorChecks(rule.who)] : [],
       [asked => (isScopeWithin(asked.scope, scope) ? undefined : { what: 'a scope that it permits' })],
       conditionChecks(rule),
       ...requirementChecks(rule.require).map(check => [check]),
@@ -128,16 +137,25 @@ export function clientChecks(
   return checks
 }
 
-function subjectChecks({ kinds, subjects, issuers, tenants, attributes }: SubjectRule): Check[] {
-  const about = (isTrue: (subject: NonNullable<Case['subject']>) => boolean, what: string): Check =>
-    holds(({ subject }) => subject !== undefined && isTrue(subject), what)
+type Subject = NonNullable<Case['subject']>
+
+function about(isTrue: (subject: Subject) => boolean, what: string): Check {
+  return holds(({ subject }) => subject !== undefined && isTrue(subject), what)
+}
+
+function subjectKindChecks({ kinds }: SubjectRule): Check[] {
   const checks: Check[] = [about(() => true, 'a subject')]
   if (kinds !== undefined) checks.push(about(({ kind }) => kinds.includes(kind), 'the kind of subject'))
+  return checks
+}
+
+function subjectChecks({ subjects, issuers, tenants, attributes }: SubjectRule): Check[] {
+  const checks: Check[] = []
   if (issuers !== undefined) {
     checks.push(about(({ issuer }) => issuers.includes(issuer), "the subject's issuer"))
   }
   if (subjects !== undefined) {
-    checks.push(about(({ subject }) => subjects.some(pattern => matches(pattern, subject)), 'the subject'))
+    checks.push(about(({ subject }) => matchesOne(subjects, subject), 'the subject'))
   }
   if (tenants !== undefined) {
     checks.push(
@@ -153,32 +171,35 @@ function subjectChecks({ kinds, subjects, issuers, tenants, attributes }: Subjec
 }
 
 /** A person who acts, or an actor whom this policy does not know as a client, needs a rule that speaks of actors. */
-function actorCheck({ actor: rule }: WhoRule): Check {
-  if (rule === 'anyone') return () => undefined
-  if (rule === undefined) {
-    return holds(({ actor }) => actor === undefined || actor.kind === 'client', 'a word on who acts')
-  }
-  const isActor = actorTest(rule)
-  return asked => isActor(asked)
+function actorKindChecks({ actor: rule }: WhoRule): Check[] {
+  if (rule === 'anyone') return []
+  return rule === undefined
+    ? [holds(({ actor }) => actor === undefined || actor.kind === 'client', 'a word on who acts')]
+    : [holds(({ actor }) => actor !== undefined, 'somebody who acts')]
+}
+
+function actorChecks({ actor: rule }: WhoRule): Check[] {
+  return rule === undefined || rule === 'anyone' ? [] : [actorTest(rule)]
 }
 
 function actorTest({ subjects, issuers, roles, tenant }: ActorRule): Check {
+  const lacks = {
+    actor: { what: 'somebody who acts' },
+    issuer: { what: "the actor's issuer" },
+    subject: { what: 'the actor' },
+    role: { what: "the actor's role" },
+    tenant: { what: tenant === 'as-subject' ? "the subject's tenant" : "the actor's tenant" },
+  } as const
   return ({ actor, subject }) => {
-    if (actor === undefined) return { what: 'somebody who acts' }
-    if (issuers !== undefined && !issuers.includes(actor.issuer)) return { what: "the actor's issuer" }
-    if (subjects !== undefined && !subjects.some(pattern => matches(pattern, actor.subject))) {
-      return { what: 'the actor' }
-    }
-    if (roles !== undefined && !roles.some(role => actor.roles.includes(role))) {
-      return { what: "the actor's role" }
-    }
+    if (actor === undefined) return lacks.actor
+    if (issuers !== undefined && !issuers.includes(actor.issuer)) return lacks.issuer
+    if (subjects !== undefined && !matchesOne(subjects, actor.subject)) return lacks.subject
+    if (roles !== undefined && !holdsOne(actor.roles, roles)) return lacks.role
     if (tenant === undefined) return undefined
     const isMember =
       actor.tenant !== undefined &&
       (tenant === 'as-subject' ? actor.tenant === subject?.tenant : tenant.includes(actor.tenant))
-    return isMember
-      ? undefined
-      : { what: tenant === 'as-subject' ? "the subject's tenant" : "the actor's tenant" }
+    return isMember ? undefined : lacks.tenant
   }
 }
 
@@ -187,13 +208,7 @@ function conditionChecks({ id, when }: PolicyRule): Check[] {
   const compiled = compileCondition(when)
   if (!compiled.ok) throw new TypeError(`rule ${id}: when ${compiled.error}`)
   const condition: Condition = compiled.value
-  return [
-    holds(
-      ({ subject, actor, client, audience, caseId, context: { now, environment } }) =>
-        condition(occasionFacts(subject?.token, actor, client, audience, { now, environment, caseId })),
-      'its condition',
-    ),
-  ]
+  return [holds(asked => condition(asked.facts()), 'its condition')]
 }
 
 /** What a caller can still do something about comes last: the case, the login, the approval. */
@@ -213,15 +228,21 @@ function requirementChecks(require: Requirements): Check[] {
     checks.push(holds(({ context: { now } }) => isOpen(now), 'business hours'))
   }
   if (caseId !== undefined) {
-    const form = new RegExp(`^(?:${caseId})$`, 'u')
-    checks.push(asked => {
-      if (asked.caseId === undefined) return { what: 'a case id' }
-      return form.test(asked.caseId) ? undefined : { what: 'a case id of the right form' }
-    })
+    checks.push(caseCheck(caseId))
   }
   if (acr !== undefined || maxAgeSeconds !== undefined) checks.push(loginCheck(acr, maxAgeSeconds))
   if (approval !== undefined) checks.push(approvalCheck(approval))
   return checks
+}
+
+function caseCheck(pattern: string): Check {
+  const form = new RegExp(`^(?:${pattern})$`, 'u')
+  const missing = { what: 'a case id' }
+  const malformed = { what: 'a case id of the right form' }
+  return ({ caseId }) => {
+    if (caseId === undefined) return missing
+    return form.test(caseId) ? undefined : malformed
+  }
 }
 
 function loginCheck(acr: readonly string[] | undefined, maxAgeSeconds: number | undefined): Check {
@@ -262,6 +283,16 @@ function isForCase(approval: Approval, asked: Case): boolean {
     approval.approver !== actor.subject &&
     approval.approver !== subject.subject
   )
+}
+
+function matchesOne(patterns: readonly string[], text: string): boolean {
+  for (const pattern of patterns) if (matches(pattern, text)) return true
+  return false
+}
+
+function holdsOne(held: readonly string[], wanted: readonly string[]): boolean {
+  for (const one of wanted) if (held.includes(one)) return true
+  return false
 }
 
 /** A pattern is the text itself, or with a last `*` its beginning. */
