@@ -1,6 +1,6 @@
 import type { ScopeSet } from '../oauth/scope-set.ts'
+import { audiencesOf, scopeAt } from './candidates.ts'
 import type { PolicyAudience, PolicyClient, PolicyDocument, PolicyRule } from './document.ts'
-import { audiencesOf, scopeAt } from './policy.ts'
 import { clientChecks, ttlSecondsOf } from './rule.ts'
 
 /** What one rule gives one client at one audience, on every occasion that the rule is satisfied with. */
