@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Secret } from '../base/secret.ts'
 import type { Route } from '../model/route.ts'
+import { grantType } from '../oauth/grant-type.ts'
 import type { PolicyDocument } from '../policy/document.ts'
 import { buildIssuers } from './build-issuers.ts'
 import type { FileReader } from './file-reader.ts'
@@ -33,6 +34,7 @@ export function buildStsClients(
         keys === undefined
           ? bySecret(secretAt([...path, 'secret']))
           : { kind: 'private_key_jwt', jwks: keys },
+      ...(input.grants && { grants: input.grants.map(name => grantTypes[name]) }),
       accepts: input.accepts,
       audiences:
         input.audiences &&
@@ -46,6 +48,12 @@ export function buildStsClients(
     }
   })
 }
+
+const grantTypes = {
+  token_exchange: grantType.tokenExchange,
+  client_credentials: grantType.clientCredentials,
+  jwt_bearer: grantType.jwtBearer,
+} as const
 
 function bySecret(secret: Secret): StsClientAuthentication {
   return {

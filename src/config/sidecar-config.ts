@@ -262,7 +262,7 @@ export interface StsClient {
   readonly id: string
   /** How it authenticates; no other method is taken from it. */
   readonly authentication: StsClientAuthentication
-  /** Grant types that it may use (RFC 6749 §4); absent: token exchange and no other. */
+  /** Grant types that it may use; absent: token exchange, and with a policy what that permits a client itself. */
   readonly grants?: readonly string[]
   /** A subject token must carry the client's own id or one of these in `aud`: no exchange of somebody else's token. */
   readonly accepts: readonly string[]

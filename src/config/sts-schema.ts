@@ -23,6 +23,14 @@ const clientSchema = z
       .optional()
       .describe('Its secret, for `client_secret_basic` and `client_secret_post`. This or `jwks`.'),
     jwks: keySet.optional().describe('Its public keys, for `private_key_jwt`. This or `secret`.'),
+    grants: z
+      .array(z.enum(['token_exchange', 'client_credentials', 'jwt_bearer']))
+      .min(1)
+      .optional()
+      .meta({ title: 'a list of grants' })
+      .describe(
+        'Grants that it may use. Absent: token exchange, and with a policy client credentials, which the policy decides alone then.',
+      ),
     accepts: z
       .array(audience)
       .prefault([])

@@ -6,6 +6,10 @@ export const tokenType = {
   jwt: 'urn:ietf:params:oauth:token-type:jwt',
   saml1: 'urn:ietf:params:oauth:token-type:saml1',
   saml2: 'urn:ietf:params:oauth:token-type:saml2',
+  /** A Transaction Token (draft-ietf-oauth-transaction-tokens §4): context for a call chain, and no credential. */
+  transaction: 'urn:ietf:params:oauth:token-type:txn_token',
+  /** A ticket of Hopgate: what a queue carries instead of a token, good for one exchange by one kind of worker. */
+  ticket: 'urn:hopgate:params:oauth:token-type:ticket',
 } as const
 
 /** A token type URI: one of {@link tokenType}, or a vendor's own. */

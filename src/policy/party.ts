@@ -23,10 +23,12 @@ export interface ActingParty extends Party {
 
 /**
  * What a subject is. A client that acts for itself is its own subject (RFC 9068 §5); a token that was exchanged for it
- * says so in `subject_kind`, since its `client_id` is another one.
+ * says so in `subject_kind`, since its `client_id` is another one. A subject for whom somebody acts is no machine only
+ * because the client of that exchange happens to bear the same name.
  */
 export function subjectKind(token: VerifiedToken): SubjectKind {
-  return token.subject === token.clientId || token.claims['subject_kind'] === 'machine' ? 'machine' : 'user'
+  if (token.claims['subject_kind'] === 'machine') return 'machine'
+  return token.subject === token.clientId && token.actor === undefined ? 'machine' : 'user'
 }
 
 /**

@@ -18,6 +18,8 @@ import type { TokenFacts } from './token-service-event.ts'
  */
 export interface Grant {
   readonly grantType: string
+  /** Whether a client that is configured with no grants has it: only where something else decides who may use it. */
+  readonly isImplied: boolean
   /** Whether a request of the grant type is for this grant; absent: whenever it is for no other one. */
   isFor?(form: TokenForm): boolean
   authorize(request: GrantRequest, client: StsClient): MaybePromise<Result<Issuance, GrantRefusal>>

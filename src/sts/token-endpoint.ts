@@ -4,7 +4,6 @@ import type { HttpRequest, HttpResponse } from '../base/http-message.ts'
 import type { Log } from '../base/log.ts'
 import { fail, ok, type Result } from '../base/result.ts'
 import type { StsClient } from '../config/sidecar-config.ts'
-import { grantType as grantTypes } from '../oauth/grant-type.ts'
 import type { AuthenticateClient } from './client-authentication.ts'
 import { describeBug } from './describe-bug.ts'
 import type { Grant, GrantRefusal, Issuance } from './grant.ts'
@@ -134,11 +133,11 @@ function findGrant(grants: Grants, form: TokenForm): Result<Grant, GrantRefusal[
 }
 
 /**
- * Deny by default: a client has the grants that it is configured with, token exchange alone when none are named. One that
- * is configured without any audience can get nothing, so it is told so at once.
+ * Deny by default: a client has the grants that it is configured with, and without any those that are implied. One that is
+ * configured without any audience can get nothing, so it is told so at once.
  */
-function mayUse({ grants = [grantTypes.tokenExchange], audiences }: StsClient, grant: Grant): boolean {
-  return grants.includes(grant.grantType) && (audiences === undefined || audiences.size > 0)
+function mayUse({ grants, audiences }: StsClient, { grantType, isImplied }: Grant): boolean {
+  return (grants?.includes(grantType) ?? isImplied) && (audiences === undefined || audiences.size > 0)
 }
 
 function knownGrantType(grants: Grants, form: TokenForm): string | undefined {

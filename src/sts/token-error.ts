@@ -4,6 +4,7 @@ import { fail, type Result } from '../base/result.ts'
 export type TokenErrorCode =
   | 'invalid_request'
   | 'invalid_client'
+  | 'invalid_grant'
   | 'unauthorized_client'
   | 'unsupported_grant_type'
   | 'invalid_scope'
@@ -26,6 +27,7 @@ export interface TokenError {
 const statusOf: Readonly<Record<TokenErrorCode, number>> = {
   invalid_request: 400,
   invalid_client: 401,
+  invalid_grant: 400,
   unauthorized_client: 400,
   unsupported_grant_type: 400,
   invalid_scope: 400,

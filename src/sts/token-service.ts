@@ -7,8 +7,8 @@ import type { StsConfig } from '../config/sidecar-config.ts'
 import { createClientAuthentication } from './client-authentication.ts'
 import { createClientEndpoint } from './client-endpoint.ts'
 import { limitClients } from './client-rate-limit.ts'
+import { createGrants } from './create-grants.ts'
 import { endpointPaths } from './endpoint-paths.ts'
-import { createTokenExchangeGrant } from './grants/token-exchange.ts'
 import { createIntrospection } from './introspection.ts'
 import { authorizationServerMetadata } from './metadata.ts'
 import { createOwnTokenReader } from './own-token.ts'
@@ -62,22 +62,14 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
   const clients = new Map(config.clients.map(client => [client.id, client]))
   if (clients.size !== config.clients.length) throw new Error('token service: two clients have one id')
   const signer = deps.signer ?? openSigner(config.keys)
-  const { issuer, maxTtlSeconds, maxActorDepth } = config
+  const { issuer } = config
   // Before anything is opened: the clients' keys may be unusable.
   const authenticate = limitClients(
     createClientAuthentication({ issuer, clients, replay: deps.replay }),
     config.clients,
   )
   const subjects = createSubjectVerifier(config, signer, deps)
-  const grants = [
-    createTokenExchangeGrant({
-      issuer,
-      verifier: subjects,
-      clients: config.clients,
-      maxTtlSeconds,
-      maxActorDepth,
-    }),
-  ]
+  const grants = createGrants(config, { ...deps, subjects })
   const record = (event: TokenServiceEvent): void => {
     channels.tokenService.publish({ endpoint: event.endpoint, kind: event.kind, error: event.error })
     deps.record?.(event)
@@ -85,7 +77,7 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
   const answerToken = createTokenEndpoint({
     issuer,
     authenticate,
-    grants,
+    grants: grants.all,
     signer,
     log: deps.log,
     isRecording: deps.isRecording ?? (() => true),
@@ -112,7 +104,7 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
     [paths.introspection, answerIntrospection],
     [paths.revocation, answerRevocation],
   ])
-  const grantTypes = grants.map(grant => grant.grantType)
+  const grantTypes = [...new Set(grants.all.map(grant => grant.grantType))]
   const metadata = documentResponse(
     'application/json',
     authorizationServerMetadata(issuer, paths, grantTypes, signer),
@@ -130,8 +122,13 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
       const document = documents.get(request.path)
       return document === undefined ? undefined : answerDocument(request, document)
     },
-    warm: () => subjects.warm(),
-    close: async () => subjects.close(),
+    async warm() {
+      await Promise.all([subjects.warm(), grants.warm()])
+    },
+    async close() {
+      subjects.close()
+      grants.close()
+    },
   }
 }
 

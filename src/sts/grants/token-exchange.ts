@@ -45,6 +45,7 @@ export function createTokenExchangeGrant(options: TokenExchangeOptions): Grant {
   const targetsOf = new Map(options.clients.map(client => [client.id, exchangeTargets(client)]))
   return {
     grantType: grantType.tokenExchange,
+    isImplied: true,
     async authorize({ form, now }, client) {
       const target = chooseTarget(form, targetsOf.get(client.id) ?? new Map())
       const facts: TokenFacts = {

@@ -8,12 +8,13 @@ import { carryClaims } from '../../../../src/sts/grants/carried-claims.ts'
 const own = 'https://hub.example.com'
 const login = 'https://login.example.com'
 
-function carry(claims: Record<string, unknown>, issuer = login) {
+function carry(claims: Record<string, unknown>, issuer = login, clientId = 'web') {
   const token: VerifiedToken = {
     presented: new Secret(''),
     tokenType: tokenType.accessToken,
     issuer,
     subject: 'alice',
+    clientId,
     audience: ['orders'],
     scope: scopeSet([]),
     expiresAt: 0,
@@ -26,6 +27,12 @@ function carry(claims: Record<string, unknown>, issuer = login) {
 it('carries how the subject logged in, and the transaction', () => {
   const claims = { acr: 'mfa', auth_time: 17, amr: ['pwd', 'otp'], txn: 't-1' }
   expect(carry(claims)).toMatchObject(claims)
+})
+
+it('carries that the subject is a machine, by whatever it is known as one', () => {
+  expect(carry({ subject_kind: 'machine' })).toMatchObject({ subject_kind: 'machine' })
+  expect(carry({}, login, 'alice')).toMatchObject({ subject_kind: 'machine' })
+  expect(carry({ subject_kind: 'user' })).not.toHaveProperty('subject_kind')
 })
 
 it('carries nothing else', () => {

@@ -1,0 +1,54 @@
+import type { HttpClient } from '../base/http-client.ts'
+import type { Log } from '../base/log.ts'
+import type { StsClient, StsConfig } from '../config/sidecar-config.ts'
+import { grantType } from '../oauth/grant-type.ts'
+import { createPolicy } from '../policy/policy.ts'
+import type { JwtVerifier } from '../tokens/verify-jwt.ts'
+import { createAssertionVerifier } from './assertion-verifier.ts'
+import type { Grant } from './grant.ts'
+import { createClientCredentialsGrant } from './grants/client-credentials.ts'
+import { createJwtBearerGrant } from './grants/jwt-bearer.ts'
+import { createTokenExchangeGrant } from './grants/token-exchange.ts'
+import type { ReplayStore } from './replay-store.ts'
+
+export interface GrantDependencies {
+  readonly client: HttpClient
+  readonly log: Log
+  /** Verifies subject tokens. Not closed here. */
+  readonly subjects: JwtVerifier
+  /** Remembers what is good once; shared by all replicas. */
+  readonly replay: ReplayStore
+}
+
+export interface Grants {
+  readonly all: readonly Grant[]
+  /** Fetches what verifying needs. Never rejects. */
+  warm(): Promise<void>
+  close(): void
+}
+
+/** The grants that some client may use; what nobody may use is not there, and not in the metadata either. */
+export function createGrants(config: StsConfig, deps: GrantDependencies): Grants {
+  const { issuer, clients, maxTtlSeconds, maxActorDepth, environment } = config
+  const { subjects, replay } = deps
+  const policy = config.policy && createPolicy(config.policy, issuer)
+  const common = { issuer, clients, maxTtlSeconds, maxActorDepth, policy, environment, replay }
+  const all = [createTokenExchangeGrant({ ...common, verifier: subjects })]
+  if (policy !== undefined || clients.some(client => has(client, grantType.clientCredentials))) {
+    all.push(createClientCredentialsGrant(common))
+  }
+  let assertions: JwtVerifier | undefined
+  if (clients.some(client => has(client, grantType.jwtBearer))) {
+    assertions = createAssertionVerifier(config, deps)
+    all.push(createJwtBearerGrant({ ...common, verifier: assertions }))
+  }
+  return {
+    all,
+    warm: async () => assertions?.warm(),
+    close: () => assertions?.close(),
+  }
+}
+
+function has({ grants = [] }: StsClient, name: string): boolean {
+  return grants.includes(name)
+}
