@@ -17,6 +17,7 @@ import type { ReplayStore } from '../sts/replay-store.ts'
 import type { RevocationStore } from '../sts/revocation-store.ts'
 import { createTokenService } from '../sts/token-service.ts'
 import { type Readiness, startAdminServer } from './admin-server.ts'
+import { openHubTls } from './hub-tls.ts'
 import { urlOf } from './url-of.ts'
 
 /** A running hub. */
@@ -84,14 +85,16 @@ export async function startHub(config: HubConfig, deps: HubDependencies): Promis
   }
   const admin = await startAdminServer(config.admin, { log, metrics, isReady })
   started.defer(() => admin.close())
-  const server = createHubServer([service.handle], log)
+  const tls = config.listen.tls && openHubTls(config.listen.tls, config.sts.clients, { log, clock })
+  started.defer(() => tls?.close())
+  const server = createHubServer([service.handle], log, tls)
   const address = await listen(server, config.listen)
   started.defer(() => closeServer(server, drainMs))
   void service.warm()
 
   const running = started.move()
   return {
-    url: urlOf(address),
+    url: urlOf(address, tls === undefined ? 'http' : 'https'),
     adminUrl: urlOf(admin.address),
     reopenFiles: () => writer.reopen(),
     close() {

@@ -4,10 +4,18 @@ import { type DerElement, readDer } from './der.ts'
 export interface CertificateExtensions {
   /** The URIs among the subject alternative names, as they stand there, in their order. */
   readonly uris: readonly string[]
+  /** The host names among them, as they stand there. */
+  readonly dnsNames: readonly string[]
+  /** The addresses of mail among them. */
+  readonly emails: readonly string[]
+  /** The IP addresses among them, of 4 or 16 bytes, in hexadecimal. */
+  readonly addresses: readonly string[]
   /** Whether it may sign other certificates: `cA` of the basic constraints. */
   readonly isAuthority: boolean
   /** Whether its key may sign certificates or revocation lists. */
   readonly mayCertify: boolean
+  /** Whether its key may sign at all, as far as its usage is stated: `digitalSignature`. */
+  readonly maySign: boolean
 }
 
 const sequence = 0x30
@@ -17,8 +25,16 @@ const objectIdentifier = 0x06
 const boolean = 0x01
 /** `[3]` of TBSCertificate (RFC 5280 §4.1). */
 const extensionList = 0xa3
-/** `uniformResourceIdentifier` of GeneralName (RFC 5280 §4.2.1.6). */
+/** `rfc822Name`, `dNSName`, `uniformResourceIdentifier` and `iPAddress` of GeneralName (RFC 5280 §4.2.1.6). */
+const emailName = 0x81
+const dnsName = 0x82
 const uriName = 0x86
+const addressName = 0x87
+
+/** Bits 0, 5 and 6, counted from the left (RFC 5280 §4.2.1.3). */
+const digitalSignature = 0b1000_0000
+const keyCertSign = 0b0000_0100
+const crlSign = 0b0000_0010
 
 /** The identifiers are 2.5.29.n. */
 const keyUsage = '551d0f'
@@ -40,11 +56,18 @@ export function readCertificateExtensions(certificate: Buffer): CertificateExten
   const extensions = lists.length === 0 ? new Map<string, Buffer>() : readExtensions(lists)
   const usage = extensions.get(keyUsage)
   const names = extensions.get(subjectAltName)
+  const alternatives = names === undefined ? [] : readDer(only(readDer(names), sequence)[0].content)
+  const namesOf = (tag: number, encoding: 'latin1' | 'hex' = 'latin1'): readonly string[] =>
+    alternatives.filter(name => name.tag === tag).map(({ content }) => content.toString(encoding))
   const constraints = extensions.get(basicConstraints)
   return {
-    uris: names === undefined ? [] : readUris(names),
+    uris: namesOf(uriName),
+    dnsNames: namesOf(dnsName),
+    emails: namesOf(emailName),
+    addresses: namesOf(addressName, 'hex'),
     isAuthority: constraints !== undefined && readIsAuthority(constraints),
-    mayCertify: usage !== undefined && readMayCertify(usage),
+    mayCertify: usage !== undefined && (readUsage(usage) & (keyCertSign | crlSign)) !== 0,
+    maySign: usage === undefined || (readUsage(usage) & digitalSignature) !== 0,
   }
 }
 
@@ -65,23 +88,16 @@ function readExtensions(lists: readonly DerElement[]): ReadonlyMap<string, Buffe
   return extensions
 }
 
-function readUris(extension: Buffer): readonly string[] {
-  const [names] = only(readDer(extension), sequence)
-  return readDer(names.content)
-    .filter(({ tag }) => tag === uriName)
-    .map(({ content }) => content.toString('latin1'))
-}
-
 function readIsAuthority(extension: Buffer): boolean {
   const [constraints] = only(readDer(extension), sequence)
   const first = readDer(constraints.content)[0]
   return first?.tag === boolean && first.content.some(byte => byte !== 0)
 }
 
-/** `keyCertSign` is bit 5 and `cRLSign` bit 6, counted from the left (RFC 5280 §4.2.1.3). */
-function readMayCertify(extension: Buffer): boolean {
+/** The first byte of the bits, whose first bit is the highest. */
+function readUsage(extension: Buffer): number {
   const [bits] = only(readDer(extension), bitString)
-  return ((bits.content[1] ?? 0) & 0b0000_0110) !== 0
+  return bits.content[1] ?? 0
 }
 
 function only(elements: readonly DerElement[], tag: number): readonly [DerElement] {

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Agent, Dispatcher } from 'undici'
 import type { HttpHandler } from './http-message.ts'
+import type { TlsMaterial } from './tls-material.ts'
 
 /** A small request to an authorization server: metadata, key set, token endpoint. */
 export interface OutgoingRequest {
@@ -46,8 +47,11 @@ export interface HttpClient {
 }
 
 export interface HttpClientOptions {
-  /** PEM certificates that are trusted instead of the system's. */
-  readonly ca?: string
+  /**
+   * Authorities and an own certificate, each for one origin and for no other. New connections are made with what the
+   * material is then.
+   */
+  readonly tls?: ReadonlyMap<string, TlsMaterial>
   /** Handlers that answer for an origin inside this process, such as the embedded token service. */
   readonly local?: ReadonlyMap<string, HttpHandler>
 }
@@ -56,14 +60,13 @@ const defaultMaxBytes = 256 * 1024
 
 /** A client with its own connection pool. */
 export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
-  let agent: Promise<Agent> | undefined
-  let isClosed = false
+  const agents = new AgentPool(options.tls ?? new Map())
   return {
     async send(request) {
       const local = options.local?.get(request.url.origin)
       if (local !== undefined) return sendLocally(local, request)
-      if (isClosed) throw new HttpClientError('aborted', request.url, 'the client is closed')
-      agent ??= createAgent(options)
+      const agent = agents.of(request.url.origin)
+      if (agent === undefined) throw new HttpClientError('aborted', request.url, 'the client is closed')
       const pending = new PendingResponse(request)
       // The time runs while the library is loaded, too.
       agent.then(
@@ -72,15 +75,49 @@ export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
       )
       return pending.result
     },
-    async close() {
-      isClosed = true
-      await (await agent)?.destroy()
-    },
+    close: () => agents.close(),
+  }
+}
+
+/** Connections by origin: those with TLS material of their own, and all others together. */
+class AgentPool {
+  readonly #materials: ReadonlyMap<string, TlsMaterial>
+  readonly #agents = new Map<TlsMaterial | undefined, Promise<Agent>>()
+  readonly #ignore: (() => void)[]
+  #isClosed = false
+
+  constructor(materials: ReadonlyMap<string, TlsMaterial>) {
+    this.#materials = materials
+    this.#ignore = [...new Set(materials.values())].map(material =>
+      material.onChange(() => this.#retire(material)),
+    )
+  }
+
+  /** undefined when it is closed. */
+  of(origin: string): Promise<Agent> | undefined {
+    if (this.#isClosed) return undefined
+    const material = this.#materials.get(origin)
+    const agent = this.#agents.get(material) ?? createAgent(material)
+    this.#agents.set(material, agent)
+    return agent
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    for (const ignore of this.#ignore) ignore()
+    await Promise.all([...this.#agents.values()].map(async agent => (await agent).destroy()))
+  }
+
+  /** Requests under way end with what they began with. */
+  #retire(material: TlsMaterial): void {
+    const agent = this.#agents.get(material)
+    this.#agents.delete(material)
+    agent?.then(before => before.close()).catch(() => {})
   }
 }
 
 /** undici's index is large; it is loaded with the first request, which is after the process has begun to listen. */
-async function createAgent(options: HttpClientOptions): Promise<Agent> {
+async function createAgent(material: TlsMaterial | undefined): Promise<Agent> {
   const { Agent } = await import('undici')
   return new Agent({
     connections: 32,
@@ -89,7 +126,8 @@ async function createAgent(options: HttpClientOptions): Promise<Agent> {
       // Said, and not left to Node's default, which NODE_TLS_REJECT_UNAUTHORIZED in the environment turns off.
       rejectUnauthorized: true,
       minVersion: 'TLSv1.2',
-      ...(options.ca !== undefined && { ca: options.ca }),
+      // A session that is resumed would go on with the certificate that it was made with.
+      ...(material !== undefined && { secureContext: material.context(), maxCachedSessions: 0 }),
     },
   })
 }

@@ -1,6 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { Socket } from 'node:net'
+import { TLSSocket, type TlsOptions } from 'node:tls'
 import type { HttpHandler, HttpRequest, HttpResponse } from './http-message.ts'
 import type { Log } from './log.ts'
+import { readPresentedCertificate } from './presented-certificate.ts'
 
 export interface ServeOptions {
   /** A longer body is answered 413. */
@@ -10,6 +14,17 @@ export interface ServeOptions {
   /** For the whole request to arrive, and then again for the handler to answer it. */
   readonly requestTimeoutMs: number
   readonly log: Log
+  /** Absent: plain HTTP. */
+  readonly tls?: ServeTls | undefined
+}
+
+/** TLS for a server. */
+export interface ServeTls {
+  options(): TlsOptions
+  /** Calls with other options when the files have changed. */
+  onChange(use: (options: TlsOptions) => void): void
+  /** Whether the options have authorities for clients. */
+  readonly hasAuthorities: boolean
 }
 
 const maxHeaderBytes = 16 * 1024
@@ -25,14 +40,7 @@ const keepAliveTimeoutMs = 5_000
  * says otherwise. Nothing that was received is ever sent back.
  */
 export function createHandlerServer(handler: HttpHandler, options: ServeOptions): Server {
-  const server = createServer({
-    maxHeaderSize: maxHeaderBytes,
-    headersTimeout: options.headersTimeoutMs,
-    requestTimeout: Math.max(options.requestTimeoutMs, options.headersTimeoutMs),
-    connectionsCheckingInterval: Math.min(1_000, options.headersTimeoutMs),
-    keepAliveTimeout: keepAliveTimeoutMs,
-    requireHostHeader: true,
-  })
+  const { server, isOutdated } = openServer(options)
   // The byte limit above is the only one: Node would otherwise drop the fields after the 2,000th and go on.
   server.maxHeadersCount = 0
   server.maxConnections = maxConnections
@@ -44,13 +52,39 @@ export function createHandlerServer(handler: HttpHandler, options: ServeOptions)
       })
       .then(response => {
         // While closing, a kept connection would only be broken off later.
-        if (!server.listening && !res.headersSent) res.shouldKeepAlive = false
+        if ((!server.listening || isOutdated(req.socket)) && !res.headersSent) res.shouldKeepAlive = false
         send(req, res, response, options.log)
       })
   }
   server.on('request', (req, res) => serve(req, res, false))
   server.on('checkContinue', (req, res) => serve(req, res, true))
   return server
+}
+
+function openServer(options: ServeOptions): {
+  readonly server: Server
+  /** Whether a connection was made when TLS had other certificates or authorities. */
+  readonly isOutdated: (socket: Socket) => boolean
+} {
+  const { tls, headersTimeoutMs } = options
+  const limits = {
+    maxHeaderSize: maxHeaderBytes,
+    headersTimeout: headersTimeoutMs,
+    requestTimeout: Math.max(options.requestTimeoutMs, headersTimeoutMs),
+    connectionsCheckingInterval: Math.min(1_000, headersTimeoutMs),
+    keepAliveTimeout: keepAliveTimeoutMs,
+    requireHostHeader: true,
+  }
+  if (tls === undefined) return { server: createServer(limits), isOutdated: () => false }
+  const server = createTlsServer({ ...limits, handshakeTimeout: headersTimeoutMs, ...tls.options() })
+  let current = new WeakSet<Socket>()
+  server.on('secureConnection', (socket: Socket) => current.add(socket))
+  tls.onChange(next => {
+    server.setSecureContext(next)
+    current = new WeakSet()
+    server.closeIdleConnections()
+  })
+  return { server, isOutdated: socket => !current.has(socket) }
 }
 
 async function answer(
@@ -72,7 +106,13 @@ async function answer(
   if (body === 'too long') return empty(413)
   const text = decodeUtf8(body)
   if (text === undefined) return empty(400)
-  const request: HttpRequest = { ...head, body: text, peer: req.socket.remoteAddress ?? '' }
+  const { socket } = req
+  const peer = socket.remoteAddress ?? ''
+  const certificate =
+    socket instanceof TLSSocket
+      ? readPresentedCertificate(socket, options.tls?.hasAuthorities === true)
+      : undefined
+  const request: HttpRequest = { ...head, body: text, peer, certificate }
   const response = await within(options.requestTimeoutMs, handler(request))
   if (response === 'late') {
     options.log.error('request handler took too long', { timeoutMs: options.requestTimeoutMs })

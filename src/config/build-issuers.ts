@@ -20,7 +20,8 @@ export function buildIssuers(
   }))
 }
 
-function buildKeySource(keys: IssuerInput['keys'], files: Pick<FileReader, 'resolve'>): KeySource {
+/** Turns validated `keys` into where keys come from. */
+export function buildKeySource(keys: IssuerInput['keys'], files: Pick<FileReader, 'resolve'>): KeySource {
   if (keys?.jwks_uri !== undefined) return { kind: 'jwks_uri', uri: keys.jwks_uri }
   if (keys?.file !== undefined) return { kind: 'file', file: files.resolve(keys.file) }
   if (keys?.inline !== undefined) return { kind: 'inline', jwks: keys.inline }

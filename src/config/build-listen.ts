@@ -1,9 +1,10 @@
 import type { FileReader } from './file-reader.ts'
-import type { ListenInput } from './listen-schema.ts'
+import type { HubListen } from './hub-config.ts'
+import type { HubListenInput, ListenInput } from './listen-schema.ts'
 import type { ListenAddress, ListenConfig } from './sidecar-config.ts'
 
 /** The address of a validated `listen`, whichever way it is written. */
-export function listenAddressOf(input: ListenInput): ListenAddress {
+export function listenAddressOf(input: ListenInput | HubListenInput): ListenAddress {
   return 'address' in input ? input.address : input
 }
 
@@ -26,5 +27,22 @@ export function buildListen(input: ListenInput, files: Pick<FileReader, 'resolve
       minVersion: tls.min_version,
     },
     http2,
+  }
+}
+
+/** Turns a validated `listen` of a hub into its configuration. */
+export function buildHubListen(input: HubListenInput, files: Pick<FileReader, 'resolve'>): HubListen {
+  const { host, port } = listenAddressOf(input)
+  const tls = 'address' in input ? input.tls : undefined
+  if (tls === undefined) return { host, port, tls: undefined }
+  return {
+    host,
+    port,
+    tls: {
+      cert: files.resolve(tls.cert),
+      key: files.resolve(tls.key),
+      clientCa: tls.client_ca === undefined ? undefined : files.resolve(tls.client_ca),
+      minVersion: tls.min_version,
+    },
   }
 }

@@ -1,67 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { Secret } from '../base/secret.ts'
 import type { Route } from '../model/route.ts'
-import { grantType } from '../oauth/grant-type.ts'
 import type { PolicyDocument } from '../policy/document.ts'
 import { buildIssuers } from './build-issuers.ts'
+import { buildClusters, buildStsClients, buildTrustDomains, bySecret } from './build-sts-clients.ts'
 import type { FileReader } from './file-reader.ts'
 import type { OpenKeySets } from './key-set-file.ts'
 import type { OpenSecrets } from './secret-reference.ts'
-import type {
-  IssuerRules,
-  StsAudience,
-  StsClient,
-  StsClientAuthentication,
-  StsConfig,
-} from './sidecar-config.ts'
+import type { IssuerRules, StsAudience, StsClient, StsConfig } from './sidecar-config.ts'
 import type { SidecarInput } from './sidecar-schema.ts'
-import { type RateLimitInput, type StsClientInput, type StsInput, sidecarStsSchema } from './sts-schema.ts'
-
-/** Turns validated `sts.clients` into clients. */
-export function buildStsClients(
-  clients: readonly StsClientInput[],
-  secretAt: OpenSecrets,
-  keysAt: OpenKeySets,
-  rateLimit: RateLimitInput,
-): readonly StsClient[] {
-  return clients.map((input, index) => {
-    const path = ['sts', 'clients', index]
-    const keys = input.jwks?.inline ?? (input.jwks && keysAt([...path, 'jwks', 'file']))
-    const { requests, per } = input.rate_limit ?? rateLimit
-    return {
-      id: input.id,
-      authentication:
-        keys === undefined
-          ? bySecret(secretAt([...path, 'secret']))
-          : { kind: 'private_key_jwt', jwks: keys },
-      ...(input.grants && { grants: input.grants.map(name => grantTypes[name]) }),
-      accepts: input.accepts,
-      audiences:
-        input.audiences &&
-        new Map(
-          Object.entries(input.audiences).map(([audience, { scope, resource, ttl }]) => [
-            audience,
-            { scope, ...(resource !== undefined && { resources: [resource] }), ttlSeconds: ttl },
-          ]),
-        ),
-      rateLimit: { requests, perSeconds: per },
-    }
-  })
-}
-
-const grantTypes = {
-  token_exchange: grantType.tokenExchange,
-  client_credentials: grantType.clientCredentials,
-  jwt_bearer: grantType.jwtBearer,
-} as const
-
-function bySecret(secret: Secret): StsClientAuthentication {
-  return {
-    kind: 'secret',
-    secrets: [{ kind: 'plain', text: secret }],
-    methods: ['client_secret_basic', 'client_secret_post'],
-  }
-}
+import { type StsInput, sidecarStsSchema } from './sts-schema.ts'
 
 /** What bounds an issued token, wherever the token service runs. */
 export function buildStsBounds({
@@ -92,7 +40,7 @@ export function buildSidecarSts(
 ): StsConfig | undefined {
   if (exchange.server !== undefined) return undefined
   const input = sts ?? sidecarStsSchema.parse({})
-  const { issuer, keys, rate_limit, issuers, clients } = input
+  const { issuer, keys, issuers, clusters, trust_domains } = input
   return {
     issuer: issuer ?? `http://127.0.0.1:${admin.port}`,
     keys: keys === undefined ? undefined : lookup.files.resolve(keys),
@@ -100,10 +48,10 @@ export function buildSidecarSts(
     issuers: issuers === undefined ? ownIssuers : buildIssuers(issuers, lookup.files),
     clients: [
       ownClient(service, ephemeralSecret(), ownIssuers, routes),
-      ...buildStsClients(clients, lookup.secretAt, keysAt, rate_limit),
+      ...buildStsClients(input, { ...lookup, keysAt }),
     ],
-    clusters: [],
-    trustDomains: [],
+    clusters: buildClusters(clusters, lookup.files),
+    trustDomains: buildTrustDomains(trust_domains, lookup.files),
     policy,
     environment,
   }

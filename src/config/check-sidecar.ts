@@ -3,6 +3,7 @@ import { listenAddressOf } from './build-listen.ts'
 import { upstreamUrlOf } from './build-upstream.ts'
 import { checkAdminAddress, checkNotOwnAddress } from './check-addresses.ts'
 import { checkRoutes } from './check-routes.ts'
+import { checkStsClients } from './check-sts.ts'
 import { quoteText } from './config-problem.ts'
 import type { ConfigDocument } from './read-document.ts'
 import type { Report } from './report.ts'
@@ -39,6 +40,7 @@ export function checkSidecar({ parts, report }: ConfigDocument<SidecarInput>): v
     const found = 'port 0, by which the token service inside the sidecar cannot be found'
     report.add({ path: ['admin'], found, expected: 'a port, or sts.issuer' })
   }
+  checkStsClients(sts ?? {}, 'none', report)
   for (const [index, client] of (sts?.clients ?? []).entries()) {
     if (client.id !== service) continue
     const found = 'the sidecar itself, which is a client already'

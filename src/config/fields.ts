@@ -197,13 +197,11 @@ export const addressBlock = parsedText({ title: 'an IP address or a block such a
   return ok(text)
 })
 
+/** The SPIFFE ID of a workload. */
+export const spiffeId = parsedText(
+  { title: 'a SPIFFE ID such as spiffe://example.org/orders', pattern: '^spiffe://[a-z0-9._-]+/' },
+  text => (isSpiffeId(text) ? ok(text) : fail('')),
+)
+
 /** The SPIFFE IDs that a peer may have. */
-export const spiffeIds = z
-  .array(
-    parsedText(
-      { title: 'a SPIFFE ID such as spiffe://example.org/orders', pattern: '^spiffe://[a-z0-9._-]+/' },
-      text => (isSpiffeId(text) ? ok(text) : fail('')),
-    ),
-  )
-  .min(1)
-  .meta({ title: 'a list of SPIFFE IDs' })
+export const spiffeIds = z.array(spiffeId).min(1).meta({ title: 'a list of SPIFFE IDs' })

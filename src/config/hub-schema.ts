@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import { listenAddress } from './fields.ts'
+import { hubListenSchema } from './listen-schema.ts'
 import { environmentName, policyFile } from './policy-keys.ts'
 import { auditSchema, redisReference } from './runtime-schema.ts'
 import { hubStsSchema } from './sts-schema.ts'
 
 /** What the author of a hub's configuration writes. */
 export const hubSchema = z.strictObject({
-  listen: listenAddress.prefault('0.0.0.0:8080').describe('Where the token service is.'),
+  listen: hubListenSchema.prefault('0.0.0.0:8080').describe('Where the token service is.'),
   admin: listenAddress.prefault('127.0.0.1:9090').describe('Where `/metrics`, `/livez` and `/readyz` are.'),
   redis: redisReference
     .optional()

@@ -14,7 +14,7 @@ import {
 import { addIssue, type IssueDetail, refuseRepeats, requireOneOf } from './issue-detail.ts'
 import { parseStrictUrl } from './strict-url.ts'
 
-const webSchemes = ['https:', 'http:'] as const
+export const webSchemes = ['https:', 'http:'] as const
 
 /** An issuer identifier that metadata is found by (RFC 8414 §2): a URL without query and fragment, kept as text. */
 export const issuerUrl = parsedText({ title: 'an https: URL without query', hidden: true }, text => {
@@ -23,7 +23,7 @@ export const issuerUrl = parsedText({ title: 'an https: URL without query', hidd
 })
 
 /** Any `iss` (StringOrURI, RFC 7519 §4.1.1); those that look like URLs of the web must be good ones. */
-const issuerName = parsedText({ title: 'an issuer identifier', hidden: true }, text => {
+export const issuerName = parsedText({ title: 'an issuer identifier', hidden: true }, text => {
   if (/^https?:/i.test(text)) {
     const url = parseStrictUrl(text, { schemes: webSchemes, path: true })
     return url.ok ? ok(text) : url
@@ -58,7 +58,7 @@ export const publicKeySet = z
 
 export type PublicKeySet = z.output<typeof publicKeySet>
 
-const keySource = z
+export const keySource = z
   .strictObject({
     jwks_uri: strictUrl('an https: URL', { schemes: webSchemes, path: true, query: true })
       .optional()
@@ -100,18 +100,32 @@ export const issuerSchema = z
         'Allows `http:` for metadata and keys outside this machine. For tests and closed networks only.',
       ),
   })
-  .superRefine(({ issuer, keys, plaintext }, context) => {
-    if (keys?.jwks_uri !== undefined && !isAcceptableTransport(keys.jwks_uri, plaintext)) {
-      addIssue(context, ['keys', 'jwks_uri'], openTransport)
-    }
-    if (keys !== undefined) return
-    if (!URL.canParse(issuer) || !/^https?:/.test(issuer)) {
-      const wrong = 'is not a URL, so that no keys can be found by it'
-      addIssue(context, ['issuer'], { hidden: true, wrong, expected: 'an https: URL, or keys' })
-    } else if (!isAcceptableTransport(new URL(issuer), plaintext)) {
-      addIssue(context, ['issuer'], openTransport)
-    }
-  })
+  .superRefine(checkKeyLocation)
+
+/** Adds an issue where an issuer's keys could not be found, or could be changed on their way. */
+export function checkKeyLocation(
+  {
+    issuer,
+    keys,
+    plaintext,
+  }: {
+    readonly issuer: string
+    readonly keys?: z.output<typeof keySource> | undefined
+    readonly plaintext: boolean
+  },
+  context: z.RefinementCtx,
+): void {
+  if (keys?.jwks_uri !== undefined && !isAcceptableTransport(keys.jwks_uri, plaintext)) {
+    addIssue(context, ['keys', 'jwks_uri'], openTransport)
+  }
+  if (keys !== undefined) return
+  if (!URL.canParse(issuer) || !/^https?:/.test(issuer)) {
+    const wrong = 'is not a URL, so that no keys can be found by it'
+    addIssue(context, ['issuer'], { hidden: true, wrong, expected: 'an https: URL, or keys' })
+  } else if (!isAcceptableTransport(new URL(issuer), plaintext)) {
+    addIssue(context, ['issuer'], openTransport)
+  }
+}
 
 /** `http:` where somebody on the network could change what is read. */
 export const openTransport: IssueDetail = {

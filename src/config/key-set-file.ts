@@ -3,7 +3,7 @@ import type { DocumentPath } from './config-problem.ts'
 import type { FileReader } from './file-reader.ts'
 import { type PublicKeySet, publicKeySet } from './issuer-schema.ts'
 import type { Report } from './report.ts'
-import type { StsClientInput } from './sts-schema.ts'
+import type { StsClientInput } from './sts-client-schema.ts'
 
 /** The key set of a path that was opened. */
 export type OpenKeySets = (path: DocumentPath) => PublicKeySet
@@ -18,12 +18,14 @@ export function openKeySets(
   report: Report,
 ): OpenKeySets {
   const opened = new Map<string, PublicKeySet>()
-  for (const [index, { jwks }] of clients.entries()) {
-    if (jwks?.inline !== undefined) {
-      reportUnusable(jwks.inline, ['sts', 'clients', index, 'jwks', 'inline'], report)
-    }
+  const named = clients.flatMap(({ jwks, self_signed_tls_client_auth: selfSigned }, index) => [
+    { jwks, at: ['sts', 'clients', index, 'jwks'] },
+    { jwks: selfSigned?.jwks, at: ['sts', 'clients', index, 'self_signed_tls_client_auth', 'jwks'] },
+  ])
+  for (const { jwks, at } of named) {
+    if (jwks?.inline !== undefined) reportUnusable(jwks.inline, [...at, 'inline'], report)
     if (jwks?.file === undefined) continue
-    const path = ['sts', 'clients', index, 'jwks', 'file']
+    const path = [...at, 'file']
     const text = files.read(jwks.file)
     const keys = text.ok ? publicKeySet.safeParse(parseJson(text.value)) : undefined
     if (keys?.success === true) {

@@ -14,6 +14,7 @@ const secretPlaces = [
   { path: ['exchange', 'client', 'secret'], kind: 'secret' },
   { path: ['cache', 'redis'], kind: 'redis' },
   { path: ['sts', 'clients', '*', 'secret'], kind: 'secret' },
+  { path: ['sts', 'clients', '*', 'secret', '*'], kind: 'secret' },
 ] as const
 
 /** Turns the text of a sidecar's configuration into a frozen configuration, or into everything that is wrong with it. */

@@ -7,3 +7,6 @@ export const grantType = {
 
 /** `client_assertion_type` of RFC 7523 §2.2. */
 export const jwtBearerClientAssertion = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+
+/** `client_assertion_type` of a JWT-SVID (draft-ietf-oauth-spiffe-client-auth). */
+export const jwtSpiffeClientAssertion = 'urn:ietf:params:oauth:client-assertion-type:jwt-spiffe'

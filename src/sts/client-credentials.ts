@@ -1,21 +1,35 @@
 import { fail, ok, type Result } from '../base/result.ts'
-import { jwtBearerClientAssertion } from '../oauth/grant-type.ts'
+import { jwtBearerClientAssertion, jwtSpiffeClientAssertion } from '../oauth/grant-type.ts'
 import { refuseClient, type TokenError, tokenError } from './token-error.ts'
 import { decodeFormText, type TokenForm } from './token-form.ts'
 
 /** What a request brings to authenticate its client: exactly one method (RFC 6749 §2.3). */
 export type PresentedCredentials =
-  | { readonly kind: 'secret'; readonly clientId: string; readonly secret: string }
-  | { readonly kind: 'assertion'; readonly clientId: string | undefined; readonly assertion: string }
+  | {
+      readonly kind: 'secret'
+      readonly method: 'client_secret_basic' | 'client_secret_post'
+      readonly clientId: string
+      readonly secret: string
+    }
+  | {
+      readonly kind: 'jwt-bearer' | 'jwt-spiffe'
+      readonly clientId: string | undefined
+      readonly assertion: string
+    }
+  /** The certificate of the TLS connection. */
+  | { readonly kind: 'certificate'; readonly clientId: string }
 
 /**
- * Finds the credentials of a token request: `client_secret_basic`, `client_secret_post` or `private_key_jwt`.
+ * Finds the credentials of a token request. A certificate counts when the request has nothing else: who presents one may
+ * do so for other reasons, and authenticate by another method.
  *
  * @param authorization every value of the `Authorization` field
+ * @param hasCertificate whether the client presented a certificate in its TLS handshake
  */
 export function readClientCredentials(
   authorization: readonly string[],
   form: TokenForm,
+  hasCertificate = false,
 ): Result<PresentedCredentials, TokenError> {
   const clientId = form.one('client_id')
   const secret = form.one('client_secret')
@@ -29,13 +43,24 @@ export function readClientCredentials(
   if (methods.length > 1) return malformed('more than one method of client authentication')
   if (authorization[0] !== undefined) return readBasic(authorization[0], clientId)
   if (assertion !== undefined) {
-    if (assertionType !== jwtBearerClientAssertion) return refuseClient('unsupported client_assertion_type')
-    return ok({ kind: 'assertion', clientId, assertion })
+    const kind = assertionKinds.get(assertionType ?? '')
+    return kind === undefined
+      ? refuseClient('unsupported client_assertion_type')
+      : ok({ kind, clientId, assertion })
   }
-  if (secret === undefined) return refuseClient('no client authentication')
+  if (secret === undefined) {
+    return hasCertificate && clientId !== undefined
+      ? ok({ kind: 'certificate', clientId })
+      : refuseClient('no client authentication')
+  }
   if (clientId === undefined) return malformed('client_secret without client_id')
-  return ok({ kind: 'secret', clientId, secret })
+  return ok({ kind: 'secret', method: 'client_secret_post', clientId, secret })
 }
+
+const assertionKinds: ReadonlyMap<string, 'jwt-bearer' | 'jwt-spiffe'> = new Map([
+  [jwtBearerClientAssertion, 'jwt-bearer'],
+  [jwtSpiffeClientAssertion, 'jwt-spiffe'],
+])
 
 /** RFC 6749 §2.3.1: id and secret are form-encoded before they are joined and base64-encoded (RFC 7617 §2). */
 function readBasic(field: string, clientId: string | undefined): Result<PresentedCredentials, TokenError> {
@@ -51,7 +76,7 @@ function readBasic(field: string, clientId: string | undefined): Result<Presente
   const secret = decodeFormText(text.slice(colon + 1))
   if (!id || !secret) return refuseClient('the Basic credentials are empty or not form-encoded')
   if (clientId !== undefined && clientId !== id) return malformed('two different client ids')
-  return ok({ kind: 'secret', clientId: id, secret })
+  return ok({ kind: 'secret', method: 'client_secret_basic', clientId: id, secret })
 }
 
 function malformed(description: string): Result<never, TokenError> {

@@ -1,4 +1,5 @@
 import { signatureAlgorithms } from '../tokens/signature-algorithm.ts'
+import type { AuthenticationMethod } from './authentication-methods.ts'
 import type { EndpointPaths } from './endpoint-paths.ts'
 import type { Signer } from './signer.ts'
 
@@ -8,8 +9,8 @@ export function authorizationServerMetadata(
   paths: EndpointPaths,
   grantTypes: readonly string[],
   signer: Signer,
+  methods: readonly AuthenticationMethod[],
 ): Readonly<Record<string, unknown>> {
-  const methods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt']
   const algorithms = Object.keys(signatureAlgorithms)
   return {
     issuer,

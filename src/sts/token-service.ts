@@ -4,7 +4,9 @@ import type { HttpClient } from '../base/http-client.ts'
 import type { HttpHandler, HttpRequest, HttpResponse } from '../base/http-message.ts'
 import type { Log } from '../base/log.ts'
 import type { StsConfig } from '../config/sidecar-config.ts'
-import { createClientAuthentication } from './client-authentication.ts'
+import { authenticationMethods } from './authentication-methods.ts'
+import { type AuthenticateClient, createClientAuthentication } from './client-authentication.ts'
+import type { ClientClaimOptions } from './client-claim.ts'
 import { createClientEndpoint } from './client-endpoint.ts'
 import { limitClients } from './client-rate-limit.ts'
 import { createGrants } from './create-grants.ts'
@@ -20,6 +22,7 @@ import { createSubjectVerifier, ownIssuerRules, ownLeewaySeconds, tokenBytes } f
 import { createTokenEndpoint } from './token-endpoint.ts'
 import { methodNotAllowed } from './token-response.ts'
 import type { TokenServiceEvent } from './token-service-event.ts'
+import { openWorkloadIdentities, type WorkloadIdentities } from './workload-identities.ts'
 
 /** The token service as one handler, for a hub's socket or for a sidecar's own HTTP client. */
 export interface TokenService {
@@ -63,9 +66,9 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
   if (clients.size !== config.clients.length) throw new Error('token service: two clients have one id')
   const signer = deps.signer ?? openSigner(config.keys)
   const { issuer } = config
-  // Before anything is opened: the clients' keys may be unusable.
+  const identities = openWorkloadIdentities(config, deps)
   const authenticate = limitClients(
-    createClientAuthentication({ issuer, clients, replay: deps.replay }),
+    authenticationWith(identities, { issuer, clients, replay: deps.replay }),
     config.clients,
   )
   const subjects = createSubjectVerifier(config, signer, deps)
@@ -107,7 +110,7 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
   const grantTypes = [...new Set(grants.all.map(grant => grant.grantType))]
   const metadata = documentResponse(
     'application/json',
-    authorizationServerMetadata(issuer, paths, grantTypes, signer),
+    authorizationServerMetadata(issuer, paths, grantTypes, signer, authenticationMethods(config.clients)),
   )
   const keySet = documentResponse('application/jwk-set+json', { keys: signer.publicKeys() })
   const documents = new Map([
@@ -123,12 +126,26 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
       return document === undefined ? undefined : answerDocument(request, document)
     },
     async warm() {
-      await Promise.all([subjects.warm(), grants.warm()])
+      await Promise.all([subjects.warm(), grants.warm(), identities.warm()])
     },
     async close() {
       subjects.close()
       grants.close()
+      await identities.close()
     },
+  }
+}
+
+/** The clients' keys and names may be unusable, when those who vouch for workloads are open already. */
+function authenticationWith(
+  identities: WorkloadIdentities,
+  options: Omit<ClientClaimOptions, 'identities'>,
+): AuthenticateClient {
+  try {
+    return createClientAuthentication({ ...options, identities })
+  } catch (cause) {
+    void identities.close()
+    throw cause
   }
 }
 

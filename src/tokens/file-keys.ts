@@ -108,7 +108,7 @@ export class FileKeys implements KeySet {
   }
 
   #read(): Result<KeyIndex, string> {
-    const { maxBytes, maxKeys } = this.#options
+    const { maxBytes, maxKeys, use } = this.#options
     let bytes: Buffer
     try {
       if (statSync(this.#file).size > maxBytes) return fail(`larger than ${maxBytes} bytes`)
@@ -116,6 +116,7 @@ export class FileKeys implements KeySet {
     } catch (cause) {
       return fail(cause instanceof Error && 'code' in cause ? String(cause.code) : 'not readable')
     }
-    return readKeyIndex(parseStrictJson(bytes), { algorithms: this.#rules.algorithms, maxKeys }, this.#index)
+    const { algorithms } = this.#rules
+    return readKeyIndex(parseStrictJson(bytes), { algorithms, maxKeys, use }, this.#index)
   }
 }

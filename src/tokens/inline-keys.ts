@@ -11,7 +11,7 @@ export class InlineKeys implements KeySet {
 
   constructor(rules: IssuerRules, jwks: unknown, log: Log, options: KeySetOptions) {
     const { issuer, algorithms } = rules
-    const index = readKeyIndex(jwks, { algorithms, maxKeys: options.maxKeys })
+    const index = readKeyIndex(jwks, { algorithms, maxKeys: options.maxKeys, use: options.use })
     if (index.ok) this.#index = index.value
     else log.error('configured keys not usable', { issuer, reason: index.error })
     if (index.ok && index.value.ignored.length > 0) {

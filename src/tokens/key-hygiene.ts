@@ -9,6 +9,9 @@ import type { UsableKey } from './verify-signature.ts'
 
 type Jwk = Readonly<Record<string, unknown>>
 
+/** What the keys of a set are for: `sig` is also meant by keys without `use`; in a SPIFFE bundle each key says it. */
+export type KeyUse = 'sig' | 'jwt-svid'
+
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'] as const
 
 /**
@@ -22,11 +25,12 @@ const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'] as const
 export function readVerificationKey(
   jwk: unknown,
   allowed: readonly SignatureAlgorithm[],
+  keyUse: KeyUse = 'sig',
 ): Result<UsableKey, string> {
   if (!isJsonObject(jwk)) return fail('not a JSON object')
   const { kid } = jwk
   if (kid !== undefined && !isKeyId(kid)) return fail('kid is not a string of 1 to 256 characters')
-  const unfit = checkPurpose(jwk)
+  const unfit = checkPurpose(jwk, keyUse)
   if (unfit !== undefined) return fail(unfit)
   const algorithm = chooseAlgorithm(jwk, allowed)
   if (!algorithm.ok) return algorithm
@@ -35,11 +39,11 @@ export function readVerificationKey(
   return ok({ keyId: kid, algorithm: algorithm.value, ...key.value })
 }
 
-function checkPurpose(jwk: Jwk): string | undefined {
+function checkPurpose(jwk: Jwk, keyUse: KeyUse): string | undefined {
   const { kty, use, key_ops: operations } = jwk
   if (kty !== 'RSA' && kty !== 'EC' && kty !== 'OKP') return `kty ${describeValue(kty)} is not usable`
   if (privateMembers.some(member => member in jwk)) return 'it has private members'
-  if (use !== undefined && use !== 'sig') return `use is ${describeValue(use)}`
+  if (use !== keyUse && !(use === undefined && keyUse === 'sig')) return `use is ${describeValue(use)}`
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify'))) {
     return 'key_ops does not include verify'
   }

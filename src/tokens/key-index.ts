@@ -2,7 +2,7 @@ import { fail, ok, type Result } from '../base/result.ts'
 import { isJsonObject } from '../base/strict-json.ts'
 import type { SignatureAlgorithm } from '../config/sidecar-config.ts'
 import { describeValue } from './describe-value.ts'
-import { readVerificationKey } from './key-hygiene.ts'
+import { type KeyUse, readVerificationKey } from './key-hygiene.ts'
 import { isSameAlgorithm } from './signature-algorithm.ts'
 import type { UsableKey } from './verify-signature.ts'
 
@@ -22,6 +22,8 @@ export interface KeyIndexRules {
   readonly algorithms: readonly SignatureAlgorithm[]
   /** A set with more keys is refused as a whole. */
   readonly maxKeys: number
+  /** Keys for anything else are ignored. Default `sig`. */
+  readonly use?: KeyUse | undefined
 }
 
 /**
@@ -40,7 +42,7 @@ export function readKeyIndex(
   const keys = new Set<UsableKey>()
   const ignored: string[] = []
   for (const jwk of jwks as readonly unknown[]) {
-    const read = readVerificationKey(jwk, rules.algorithms)
+    const read = readVerificationKey(jwk, rules.algorithms, rules.use)
     if (!read.ok) ignored.push(`kid ${describeValue(isJsonObject(jwk) ? jwk.kid : undefined)}: ${read.error}`)
     else if (findEqual(keys, read.value) === undefined)
       keys.add(findEqual(previous?.keys, read.value) ?? read.value)

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { MaybePromise, Result } from '../base/result.ts'
+import type { KeyUse } from './key-hygiene.ts'
 import type { KeyMiss } from './key-index.ts'
 import type { UsableKey } from './verify-signature.ts'
 
@@ -37,4 +38,6 @@ export interface KeySetOptions {
   readonly timeoutMs: number
   readonly maxBytes: number
   readonly maxKeys: number
+  /** What the keys must be for. Default `sig`. */
+  readonly use?: KeyUse
 }

@@ -133,7 +133,7 @@ export class RemoteKeys implements KeySet {
       const address = `${uri.value.origin}${uri.value.pathname}`
       if (response.status !== 200) return fail(`${address}: status ${response.status}`)
       const { algorithms } = this.#rules
-      const rules = { algorithms, maxKeys: this.#options.maxKeys }
+      const rules = { algorithms, maxKeys: this.#options.maxKeys, use: this.#options.use }
       const index = readKeyIndex(parseStrictJson(response.body), rules, this.#index)
       return index.ok ? index : fail(`${address}: ${index.error}`)
     } catch (cause) {

@@ -49,7 +49,7 @@ async function start(changes: Partial<HubConfig> = {}, issuer?: string) {
   const name = issuer ?? `${url}/sts`
   const hub = await startHub(
     {
-      listen: { host: '127.0.0.1', port },
+      listen: { host: '127.0.0.1', port, tls: undefined },
       admin: { host: '127.0.0.1', port: 0 },
       audit: { file: audit, queue: 1_000, whenFull: 'refuse' },
       redis: undefined,
@@ -251,7 +251,7 @@ describe('the hub', () => {
   it('does not start with keys that others can read, and leaves nothing listening', async () => {
     const port = await findFreePort()
     const config: HubConfig = {
-      listen: { host: '127.0.0.1', port },
+      listen: { host: '127.0.0.1', port, tls: undefined },
       admin: { host: '127.0.0.1', port: 0 },
       audit: { file: audit, queue: 10, whenFull: 'refuse' },
       redis: undefined,
@@ -263,7 +263,7 @@ describe('the hub', () => {
 
   it('does not start on a port that is taken', async () => {
     const { url } = await start()
-    const taken = { host: '127.0.0.1', port: Number(new URL(url).port) }
+    const taken = { host: '127.0.0.1', port: Number(new URL(url).port), tls: undefined }
     await expect(start({ listen: taken })).rejects.toMatchObject({ code: 'EADDRINUSE' })
   })
 

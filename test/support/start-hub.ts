@@ -55,7 +55,7 @@ export async function startHubs(options: HubOptions = {}): Promise<RunningHubs> 
     const config = { issuer, keys: join(folder, 'keys.json'), ...options.sts }
     const hub = await startHub(
       {
-        listen: { host: '127.0.0.1', port },
+        listen: { host: '127.0.0.1', port, tls: undefined },
         admin: { host: '127.0.0.1', port: 0 },
         audit: { file, queue: 1_000, whenFull: 'refuse' },
         redis: options.redis === undefined ? undefined : new Secret(options.redis),

@@ -45,8 +45,12 @@ describe.skipIf(!canMakeCertificates)(`readSpiffeId${withCertificates}`, () => {
   it('reads what a certificate says', () => {
     expect(readCertificateExtensions(good)).toEqual({
       uris: ['spiffe://test/a'],
+      dnsNames: ['a.test'],
+      emails: ['a@a.test'],
+      addresses: ['0a000001'],
       isAuthority: false,
       mayCertify: false,
+      maySign: true,
     })
     expect(readSpiffeId(good)).toEqual({ ok: true, value: 'spiffe://test/a' })
   })
@@ -67,16 +71,25 @@ describe.skipIf(!canMakeCertificates)(`readSpiffeId${withCertificates}`, () => {
   })
 
   it.each([
-    ['basicConstraints=CA:TRUE', { isAuthority: true, mayCertify: false }],
-    ['basicConstraints=critical,CA:TRUE,pathlen:0', { isAuthority: true, mayCertify: false }],
-    ['basicConstraints=CA:FALSE', { isAuthority: false, mayCertify: false }],
-    ['keyUsage=keyCertSign', { isAuthority: false, mayCertify: true }],
-    ['keyUsage=digitalSignature,cRLSign', { isAuthority: false, mayCertify: true }],
-    ['keyUsage=critical,encipherOnly,keyAgreement', { isAuthority: false, mayCertify: false }],
-    ['keyUsage=keyAgreement,decipherOnly', { isAuthority: false, mayCertify: false }],
+    ['basicConstraints=CA:TRUE', { isAuthority: true, mayCertify: false, maySign: true }],
+    ['basicConstraints=critical,CA:TRUE,pathlen:0', { isAuthority: true, mayCertify: false, maySign: true }],
+    ['basicConstraints=CA:FALSE', { isAuthority: false, mayCertify: false, maySign: true }],
+    ['keyUsage=keyCertSign', { isAuthority: false, mayCertify: true, maySign: false }],
+    ['keyUsage=digitalSignature,cRLSign', { isAuthority: false, mayCertify: true, maySign: true }],
+    [
+      'keyUsage=critical,encipherOnly,keyAgreement',
+      { isAuthority: false, mayCertify: false, maySign: false },
+    ],
+    ['keyUsage=keyAgreement,decipherOnly', { isAuthority: false, mayCertify: false, maySign: false }],
   ])('reads %s', (extension, rights) => {
     const { cert } = authority.issue({ names: ['URI:spiffe://test/a'], extensions: [extension] })
-    expect(readCertificateExtensions(rawOf(cert))).toEqual({ uris: ['spiffe://test/a'], ...rights })
+    expect(readCertificateExtensions(rawOf(cert))).toEqual({
+      uris: ['spiffe://test/a'],
+      dnsNames: [],
+      emails: [],
+      addresses: [],
+      ...rights,
+    })
     const isWorkload = !rights.isAuthority && !rights.mayCertify
     expect(readSpiffeId(rawOf(cert)).ok).toBe(isWorkload)
   })

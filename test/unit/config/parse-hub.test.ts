@@ -134,11 +134,11 @@ describe('a hub configuration', () => {
     ],
     [
       goodHub.replace(/secret: .*/, 'accepts: [x]'),
-      'c.yaml:5:7: sts.clients[0]: found none of secret, jwks; expected exactly one of secret, jwks',
+      'c.yaml:5:7: sts.clients[0]: found none of secret, secret_hash, jwks, tls_client_auth, self_signed_tls_client_auth, kubernetes, spiffe_jwt, spiffe_x509; expected exactly one of secret, secret_hash, jwks, tls_client_auth, self_signed_tls_client_auth, kubernetes, spiffe_jwt, spiffe_x509',
     ],
     [
       goodHub.replace('accepts', 'accepts').replace(/(\n {6}secret: .*)/, '$1\n      jwks: { file: x }'),
-      'c.yaml:7:7: sts.clients[0].jwks: found this beside secret; expected exactly one of secret, jwks',
+      'c.yaml:7:7: sts.clients[0].jwks: found this beside secret; expected exactly one of secret, secret_hash, jwks, tls_client_auth, self_signed_tls_client_auth, kubernetes, spiffe_jwt, spiffe_x509',
     ],
     [
       goodHub.replace('orders-api:', '"a b":'),

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { jwtBearerClientAssertion } from '../../../src/oauth/grant-type.ts'
+import { jwtBearerClientAssertion, jwtSpiffeClientAssertion } from '../../../src/oauth/grant-type.ts'
 import { readClientCredentials } from '../../../src/sts/client-credentials.ts'
 import type { TokenForm } from '../../../src/sts/token-form.ts'
 import { basic } from '../../support/token-service.ts'
@@ -19,24 +19,47 @@ describe('client credentials', () => {
     fc.assert(
       fc.property(text, text, (clientId, secret) => {
         const read = readClientCredentials([basic(clientId, secret)], form())
-        expect(read).toEqual({ ok: true, value: { kind: 'secret', clientId, secret } })
+        expect(read).toEqual({
+          ok: true,
+          value: { kind: 'secret', method: 'client_secret_basic', clientId, secret },
+        })
       }),
     )
   })
 
   it('reads id and secret from the body', () => {
     const read = readClientCredentials([], form({ client_id: 'a', client_secret: 'b' }))
-    expect(read).toEqual({ ok: true, value: { kind: 'secret', clientId: 'a', secret: 'b' } })
+    expect(read).toEqual({
+      ok: true,
+      value: { kind: 'secret', method: 'client_secret_post', clientId: 'a', secret: 'b' },
+    })
   })
 
   it('reads an assertion, with or without client_id', () => {
     const parameters = { client_assertion: 'x', client_assertion_type: jwtBearerClientAssertion }
     expect(readClientCredentials([], form(parameters))).toMatchObject({
       ok: true,
-      value: { kind: 'assertion', clientId: undefined, assertion: 'x' },
+      value: { kind: 'jwt-bearer', clientId: undefined, assertion: 'x' },
     })
     expect(readClientCredentials([], form({ ...parameters, client_id: 'a' }))).toMatchObject({
       value: { clientId: 'a' },
+    })
+  })
+
+  it('reads a JWT-SVID by its assertion type', () => {
+    const parameters = { client_assertion: 'x', client_assertion_type: jwtSpiffeClientAssertion }
+    expect(readClientCredentials([], form(parameters))).toMatchObject({ value: { kind: 'jwt-spiffe' } })
+  })
+
+  it('takes the certificate of the connection, with a client id and nothing else', () => {
+    expect(readClientCredentials([], form({ client_id: 'a' }), true)).toEqual({
+      ok: true,
+      value: { kind: 'certificate', clientId: 'a' },
+    })
+    expect(readClientCredentials([], form(), true)).toMatchObject({ error: { code: 'invalid_client' } })
+    expect(readClientCredentials([], form({ client_id: 'a' }), false).ok).toBe(false)
+    expect(readClientCredentials([basic('a', 'b')], form(), true)).toMatchObject({
+      value: { kind: 'secret' },
     })
   })
 
