@@ -9,6 +9,7 @@ import type { LoadMonitor } from '../hop/accept/load-monitor.ts'
 import { createRouteTable } from '../hop/accept/route-table.ts'
 import { createTrustedProxies } from '../hop/accept/trusted-proxies.ts'
 import { createAuthenticate } from '../hop/authenticate/authenticate.ts'
+import { createAuthenticateActor } from '../hop/authenticate/authenticate-actor.ts'
 import { createAuthorize } from '../hop/authorize/authorize.ts'
 import { createExchange } from '../hop/exchange/exchange.ts'
 import { createForward } from '../hop/forward/forward.ts'
@@ -16,6 +17,10 @@ import type { OpenTunnels } from '../hop/forward/open-tunnels.ts'
 import { createHop, type Hop } from '../hop/hop.ts'
 import { createRefuse } from '../hop/refuse.ts'
 import { createRefuseUnreadable, type RefuseUnreadable } from '../hop/unreadable.ts'
+import { createAllOf } from '../policy/all-of.ts'
+import { createDocumentEngine } from '../policy/document-engine.ts'
+import type { PolicyEngine } from '../policy/engine.ts'
+import { createPolicy } from '../policy/policy.ts'
 import { createRouteRules } from '../policy/route-rules.ts'
 import type { KeptParts } from './kept-parts.ts'
 import type { AssembledRecord } from './record.ts'
@@ -114,10 +119,12 @@ function wireHop(
       headerCount: limits.headerCount,
       bodyBytes: limits.bodyBytes,
       overload: () => load.overload(),
+      context: config.context,
       pseudonym: `hopgate-${config.service}`,
     }),
     authenticate: createAuthenticate(verifier, clock),
-    authorize: createAuthorize(createRouteRules(config.routes), clock),
+    authenticateActor: createAuthenticateActor(verifier, clock),
+    authorize: createAuthorize(createAllOf(policyEngines(config, clock)), clock),
     exchange,
     forward,
     record,
@@ -133,6 +140,20 @@ function wireHop(
     },
     isWarm: () => verifier.isReady(),
   }
+}
+
+/** The routes' own rules, then the policy. */
+function policyEngines(
+  { routes, policy, exchange, environment }: SidecarConfig,
+  clock: Clock,
+): [PolicyEngine, ...PolicyEngine[]] {
+  const own = createRouteRules(routes)
+  if (policy === undefined) return [own]
+  const { server, client } = exchange
+  return [
+    own,
+    createDocumentEngine({ policy: createPolicy(policy, server), client: client.id, environment, clock }),
+  ]
 }
 
 /**

@@ -32,6 +32,7 @@ export function buildRoutes(routes: readonly RouteInput[]): readonly Route[] {
       scope: input.scope ?? emptyScope,
       optionalScope: input.optional_scope ?? emptyScope,
       requestedTokenType: input.requested_token_type ?? tokenType.accessToken,
+      mode: input.mode ?? 'delegation',
       privileged: input.privileged ?? false,
       ...(input.clients !== undefined && { clients: input.clients }),
       ...(input.allow !== undefined && { allow: input.allow }),

@@ -118,6 +118,12 @@ export const routeSchema = z
         'How the user must have authenticated, or else a step-up challenge (RFC 9470) is the answer.',
       ),
     ttl: durationSeconds('1s', '24h').optional().describe("Upper bound on the issued token's life here."),
+    mode: z
+      .enum(['delegation', 'impersonation'])
+      .optional()
+      .describe(
+        '`delegation` names who acts in the issued token; `impersonation` names nobody, and needs a rule of the policy. Absent: `delegation`.',
+      ),
     requested_token_type: requestedTokenType.optional().describe('What to ask for. Absent: `access_token`.'),
     privileged: flag
       .optional()
@@ -171,6 +177,7 @@ const protectedKeys = [
   'allow',
   'require',
   'ttl',
+  'mode',
   'requested_token_type',
   'privileged',
 ] as const

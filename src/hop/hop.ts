@@ -8,8 +8,10 @@ import type { ExchangeRequest } from '../model/exchange-request.ts'
 import type { Exchanged } from '../model/issued-token.ts'
 import { type Refusal, type RefusalAnswer, refusal, refusals } from '../model/refusal.ts'
 import type { ProtectedRoute, Route } from '../model/route.ts'
+import type { VerifiedToken } from '../model/verified-token.ts'
 import type { Accept } from './accept/accept.ts'
 import type { Authenticate } from './authenticate/authenticate.ts'
+import type { AuthenticateActor } from './authenticate/authenticate-actor.ts'
 import type { Authorize } from './authorize/authorize.ts'
 import type { Forward } from './forward/forward.ts'
 import type { Refuse } from './refuse.ts'
@@ -28,6 +30,8 @@ export interface HopRecord {
 export interface Stages {
   readonly accept: Accept
   readonly authenticate: Authenticate
+  /** A part of the second: who acts, where the request says that a person does. */
+  readonly authenticateActor: AuthenticateActor
   readonly authorize: Authorize
   readonly exchange: (request: ExchangeRequest) => MaybePromise<Result<Exchanged, Refusal>>
   readonly forward: Forward
@@ -94,7 +98,15 @@ export function createHop(stages: Stages, clock: Clock, log: Log): Hop {
       if (!token.ok) return refuse(token.error)
       trail.authenticated(token.value)
 
-      const authorizing = stages.authorize(request, token.value)
+      let actorToken: VerifiedToken | undefined
+      if (request.actorToken !== undefined) {
+        const accompanied = await stages.authenticateActor(request.actorToken)
+        if (!accompanied.ok) return refuse(accompanied.error)
+        actorToken = accompanied.value
+        trail.accompanied(actorToken)
+      }
+
+      const authorizing = stages.authorize(request, token.value, actorToken)
       const authorized = authorizing instanceof Promise ? await authorizing : authorizing
       trail.ended('authorize')
       trail.decided(authorized.decision)

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import { createEventIds } from '../base/event-id.ts'
 import type { AdmittedRequest } from '../model/admitted-request.ts'
-import type { AuditEvent, InboundFacts, OutboundFacts, StageName } from '../model/audit-event.ts'
+import type { AuditEvent, InboundFacts, OutboundFacts, PersonFacts, StageName } from '../model/audit-event.ts'
 import type { Decision } from '../model/decision.ts'
 import type { Delivery } from '../model/delivery.ts'
 import type { Exchanged, IssuedToken, TokenSource } from '../model/issued-token.ts'
@@ -32,6 +32,7 @@ export class Trail {
   #lastMs: number
   #admitted: AdmittedRequest | undefined
   #token: VerifiedToken | undefined
+  #actorToken: VerifiedToken | undefined
   #decision: Decision | undefined
   #exchanged: Exchanged | undefined
   #delivery: Delivery | undefined
@@ -59,6 +60,11 @@ export class Trail {
 
   authenticated(token: VerifiedToken): void {
     this.#token = token
+  }
+
+  /** Notes the person who acts. */
+  accompanied(actorToken: VerifiedToken): void {
+    this.#actorToken = actorToken
   }
 
   decided(decision: Decision): void {
@@ -109,7 +115,9 @@ export class Trail {
       detail: this.#refusal?.detail,
       inbound: this.#token && inboundFacts(this.#token),
       outbound: this.#exchanged && outboundFacts(this.#exchanged.token, this.#exchanged.source),
-      decision: this.#decision && { rule: this.#decision.rule, effect: this.#decision.effect },
+      person: this.#actorToken && personFacts(this.#actorToken),
+      caseId: admitted?.caseId,
+      decision: this.#decision && decisionFacts(this.#decision),
       delivery: this.#delivery,
       stageMs: this.#stageMs,
     }
@@ -131,6 +139,17 @@ function inboundFacts(token: VerifiedToken): InboundFacts {
     tokenId: token.tokenId,
     fingerprint: token.fingerprint,
   }
+}
+
+function personFacts({ issuer, subject, tokenId, fingerprint }: VerifiedToken): PersonFacts {
+  return { issuer, subject, tokenId, fingerprint }
+}
+
+function decisionFacts(decision: Decision): NonNullable<AuditEvent['decision']> {
+  const { rule, effect } = decision
+  if (decision.effect === 'deny') return { rule, effect }
+  const { mode, approval } = decision
+  return { rule, effect, ...(mode !== undefined && { mode }), ...(approval !== undefined && { approval }) }
 }
 
 function outboundFacts(token: IssuedToken, source: TokenSource): OutboundFacts {

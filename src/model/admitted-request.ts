@@ -19,6 +19,10 @@ export interface AdmittedRequest<R extends Route = Route> {
   readonly host: string
   /** The one value of the `Authorization` field, if there was one. It is not among {@link headers}. */
   readonly authorization: string | undefined
+  /** The one value of the field that carries the token of the person who acts, where such a field is declared. Not among {@link headers}. */
+  readonly actorToken: string | undefined
+  /** The case that the request names, in the field that is declared for it. */
+  readonly caseId: string | undefined
   /** End-to-end header fields that may be forwarded: name, value, name, value, … in the order received. */
   readonly headers: readonly string[]
   /** The socket peer's address. */

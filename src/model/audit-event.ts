@@ -1,4 +1,5 @@
 import type { EpochSeconds } from '../base/clock.ts'
+import type { ExchangeMode } from '../oauth/exchange-mode.ts'
 import type { Delivery } from './delivery.ts'
 import type { TokenSource } from './issued-token.ts'
 import type { RefusalCode } from './refusal.ts'
@@ -29,11 +30,32 @@ export interface AuditEvent {
   readonly detail: string | undefined
   readonly inbound: InboundFacts | undefined
   readonly outbound: OutboundFacts | undefined
+  /** Who acted for the subject, with a token of their own. */
+  readonly person: PersonFacts | undefined
+  /** The case that the request named. */
+  readonly caseId: string | undefined
   /** The rule that decided, and how. */
-  readonly decision: { readonly rule: string; readonly effect: 'permit' | 'deny' } | undefined
+  readonly decision: DecisionFacts | undefined
   readonly delivery: Delivery | undefined
   /** Milliseconds in each stage that ran. */
   readonly stageMs: Readonly<Partial<Record<StageName, number>>>
+}
+
+/** A decision as it is recorded. */
+export interface DecisionFacts {
+  readonly rule: string
+  readonly effect: 'permit' | 'deny'
+  /** What a rule of the policy permitted; absent when only the route's own rules decided. */
+  readonly mode?: ExchangeMode
+  readonly approval?: { readonly id: string; readonly approver: string }
+}
+
+/** What the token of a person who acts said. */
+export interface PersonFacts {
+  readonly issuer: string
+  readonly subject: string
+  readonly tokenId: string | undefined
+  readonly fingerprint: string
 }
 
 /** What the presented token said. */

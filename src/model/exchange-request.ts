@@ -1,6 +1,7 @@
 import type { EpochSeconds } from '../base/clock.ts'
 import type { Secret } from '../base/secret.ts'
 import { actorSubjects } from '../oauth/actor.ts'
+import type { ExchangeMode } from '../oauth/exchange-mode.ts'
 import { type ScopeSet, scopeSet } from '../oauth/scope-set.ts'
 import type { TokenTypeUri } from '../oauth/token-type.ts'
 import type { Decision } from './decision.ts'
@@ -28,6 +29,10 @@ export interface ExchangeRequest {
   /** `act` of the subject token as text: a token with another history is another request. */
   readonly actors: readonly string[]
   readonly authenticationContext: string | undefined
+  /** The person who acts for the subject, by a token of their own (RFC 8693 §2.1 `actor_token`). */
+  readonly person: ActingPerson | undefined
+  readonly mode: ExchangeMode
+  readonly caseId: string | undefined
   readonly audience: string
   readonly resource: string | undefined
   /** What is asked for: route ∩ presented ∩ policy. */
@@ -35,24 +40,46 @@ export interface ExchangeRequest {
   /** What the issued token must hold for the route to work; within {@link scope}. */
   readonly requiredScope: ScopeSet
   readonly requestedTokenType: TokenTypeUri
-  /** Expiry of the subject token: nothing issued for it is kept or used longer. */
+  /** The first end of subject token, actor token and permit: nothing issued is kept or used longer. */
   readonly notAfter: EpochSeconds
   /** The route's or rule's bound on the issued token's life. */
   readonly ttlSeconds: number | undefined
 }
 
+/** Who acts for the subject, proven by a token of their own. */
+export interface ActingPerson {
+  readonly token: Secret
+  readonly tokenType: TokenTypeUri
+  readonly issuer: string
+  readonly subject: string
+  readonly fingerprint: string
+}
+
+/** What a request brings besides the subject token. */
+export interface Occasion {
+  readonly actorToken: VerifiedToken | undefined
+  readonly caseId: string | undefined
+}
+
+const noOccasion: Occasion = Object.freeze({ actorToken: undefined, caseId: undefined })
+
 /**
  * Turns a permit into the request that it permits. The scope is the intersection of route, presented token and
  * decision; the life is the shortest of route and decision; so no permit can widen what was presented.
  *
- * @returns undefined for a deny, or when a scope that the route requires did not survive the intersection
+ * An impersonation, and a person who acts, must be what a rule permitted: a permit that has no say in it is not enough.
+ *
+ * @returns undefined for a deny, for a permit of something else, or when a scope that the route requires did not survive the
+ *   intersection
  */
 export function permit(
   route: ProtectedRoute,
   token: VerifiedToken,
   decision: Decision,
+  { actorToken, caseId }: Occasion = noOccasion,
 ): ExchangeRequest | undefined {
-  if (decision.effect !== 'permit') return undefined
+  if (decision.effect !== 'permit' || (decision.mode ?? 'delegation') !== route.mode) return undefined
+  if (actorToken !== undefined && decision.mode === undefined) return undefined
   const within = (scope: string): boolean =>
     token.scope.includes(scope) && (decision.scope === undefined || decision.scope.includes(scope))
   if (!route.scope.every(within)) return undefined
@@ -68,12 +95,21 @@ export function permit(
     fingerprint: token.fingerprint,
     actors: actorSubjects(token.actor),
     authenticationContext: token.authenticationContext,
+    person: actorToken && {
+      token: actorToken.presented,
+      tokenType: actorToken.tokenType,
+      issuer: actorToken.issuer,
+      subject: actorToken.subject,
+      fingerprint: actorToken.fingerprint,
+    },
+    mode: route.mode,
+    caseId,
     audience: route.audience,
     resource: route.resource,
     scope: optional.length === 0 ? route.scope : scopeSet([...route.scope, ...optional]),
     requiredScope: route.scope,
     requestedTokenType: route.requestedTokenType,
-    notAfter: token.expiresAt,
+    notAfter: Math.min(token.expiresAt, actorToken?.expiresAt ?? Infinity, decision.notAfter ?? Infinity),
     ttlSeconds: shortest(route.ttlSeconds, decision.ttlSeconds),
   })
 }

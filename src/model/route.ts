@@ -1,3 +1,4 @@
+import type { ExchangeMode } from '../oauth/exchange-mode.ts'
 import type { ScopeSet } from '../oauth/scope-set.ts'
 import type { StepUp } from '../oauth/step-up.ts'
 import type { TokenTypeUri } from '../oauth/token-type.ts'
@@ -52,6 +53,8 @@ export interface ProtectedRoute extends AnyRoute {
   /** RFC 8707 resource indicator, sent along with the audience. */
   readonly resource?: string
   readonly requestedTokenType: TokenTypeUri
+  /** How the issued token relates to its subject. An impersonation needs a rule of the policy that says so. */
+  readonly mode: ExchangeMode
   /** Upper bound on the issued token's life here, in seconds. */
   readonly ttlSeconds?: number
   /** A privileged route refuses while its audit event could be lost. */

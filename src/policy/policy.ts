@@ -1,6 +1,9 @@
+import { fail, ok, type Result } from '../base/result.ts'
 import type { Decision } from '../model/decision.ts'
+import type { VerifiedToken } from '../model/verified-token.ts'
 import { type Candidate, type Candidates, indexRules, isCloser } from './candidates.ts'
 import type { PolicyDocument } from './document.ts'
+import { subjectKind } from './party.ts'
 import type { PolicyQuestion } from './question.ts'
 import { createCaseReader } from './read-case.ts'
 import type { Case, Check, CompiledRule, Lack } from './rule.ts'
@@ -8,6 +11,8 @@ import type { Case, Check, CompiledRule, Lack } from './rule.ts'
 /** A document that was prepared to answer. */
 export interface Policy {
   readonly document: PolicyDocument
+  /** Issuer identifier of the token service. */
+  readonly server: string
   /**
    * Decides: the first rule for this mode and audience of which every condition holds. Nothing is permitted otherwise, and the
    * denial begins with the rule that came closest and what it lacks. Pure; never throws.
@@ -26,13 +31,19 @@ export function createPolicy(document: PolicyDocument, server: string): Policy {
   const readCase = createCaseReader(document, server)
   return {
     document,
+    server,
     decide(question) {
       const { mode } = question
       const client = document.clients.get(question.client)
       if (client === undefined) return deny('the policy does not know the client')
-      const caseId = caseIdOf(question)
-      if (caseId === conflict) return deny('the request names another case than its token')
-      const asked = readCase(question, client, caseId)
+      const { subject, actorToken, context } = question
+      if (actorToken !== undefined) {
+        if (isOneAndTheSame(subject, actorToken)) return deny('nobody acts for themselves')
+        if (subjectKind(actorToken) === 'machine') return deny('a machine is no person who acts')
+      }
+      const caseId = caseIdOf(subject, context.caseId)
+      if (!caseId.ok) return deny(caseId.error)
+      const asked = readCase(question, client, caseId.value)
       const candidates = findCandidates(mode, asked)
       if (candidates === undefined) return deny(`no rule permits ${mode} into this audience`)
       return decideCase(candidates, asked)
@@ -75,11 +86,23 @@ function denyBy(rule: CompiledRule, lack: Lack): Decision {
   }
 }
 
-const conflict = Symbol('two cases')
+/** Who acts with another token of the subject is no second person. */
+function isOneAndTheSame(subject: VerifiedToken | undefined, actorToken: VerifiedToken): boolean {
+  return subject?.subject === actorToken.subject && subject.issuer === actorToken.issuer
+}
 
-/** The case of a question: the token's, else the one that the request names. */
-function caseIdOf({ subject, context }: PolicyQuestion): string | undefined | typeof conflict {
+/**
+ * The case of a question: the token's, else the one that the request names. The error says that they are two.
+ *
+ * @param named by the request
+ */
+export function caseIdOf(
+  subject: VerifiedToken | undefined,
+  named: string | undefined,
+): Result<string | undefined, string> {
   const claimed = subject?.claims['case_id']
-  if (typeof claimed !== 'string' || claimed === '') return context.caseId
-  return context.caseId === undefined || context.caseId === claimed ? claimed : conflict
+  if (typeof claimed !== 'string' || claimed === '') return ok(named)
+  return named === undefined || named === claimed
+    ? ok(claimed)
+    : fail('the request names another case than its token')
 }

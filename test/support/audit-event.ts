@@ -44,6 +44,8 @@ export function anAuditEvent(about: Partial<AuditEvent> = {}): AuditEvent {
     detail: undefined,
     inbound: inboundFacts(),
     outbound: outboundFacts(),
+    person: undefined,
+    caseId: undefined,
     decision: { rule: 'route GET /orders/**', effect: 'permit' },
     delivery: { status: 200, upstreamMs: 1.5, bytesIn: 0, bytesOut: 2, complete: true },
     stageMs: { accept: 0.01, authenticate: 0.004, authorize: 0.002, exchange: 0.003, forward: 1.6 },

@@ -19,6 +19,7 @@ export function aRoute(about: Partial<ProtectedRoute> = {}): ProtectedRoute {
     audience: 'orders-api',
     requestedTokenType: tokenType.accessToken,
     privileged: false,
+    mode: 'delegation',
     ...about,
   }
 }
@@ -51,6 +52,8 @@ export function anAdmittedRequest<R extends AdmittedRequest['route'] = Protected
     authority: 'orders.test',
     host: 'orders.test',
     authorization: undefined,
+    actorToken: undefined,
+    caseId: undefined,
     headers: [],
     peer: '127.0.0.1',
     hasBody: false,

@@ -1,6 +1,7 @@
 import { fieldValues } from '../../base/field-values.ts'
 import type { HeaderFlaw } from '../../base/http-caller.ts'
 import { fail, ok, type Result } from '../../base/result.ts'
+import type { ContextHeaders } from '../../config/sidecar-config.ts'
 import type { AdmittedRequest } from '../../model/admitted-request.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
 import type { Route } from '../../model/route.ts'
@@ -8,6 +9,7 @@ import { readHost } from './authority.ts'
 import { type CleanHeaders, cleanHeaders } from './clean-headers.ts'
 import { pushForwardingFields } from './forwarding-fields.ts'
 import { readMaxForwards } from './max-forwards.ts'
+import { readOccasion } from './occasion.ts'
 import { hasTokenInQuery, readRequestTarget } from './request-target.ts'
 import type { RouteTable } from './route-table.ts'
 import { continueTrace, randomHex } from './trace-context.ts'
@@ -34,6 +36,8 @@ export interface AcceptOptions {
   readonly bodyBytes: number | undefined
   /** Why another request would be too many; undefined when there is room. */
   readonly overload: () => string | undefined
+  /** The fields by which callers tell the occasion. */
+  readonly context: ContextHeaders
   /** This hop's name in `Via`; a request that carries it has been here before. */
   readonly pseudonym: string
 }
@@ -67,6 +71,8 @@ export function createAccept(options: AcceptOptions): Accept {
     const cleaned = cleanHeaders(received.rawHeaders, received.httpVersion)
     if (!cleaned.ok) return cleaned
     const headers = cleaned.value
+    const occasion = readOccasion(headers.forwardable, options.context)
+    if (!occasion.ok) return occasion
     const host = readHost(headers.host)
     if (host === undefined) return fail(refusal('request.malformed', 'a Host that is not one host and port'))
     const target = readRequestTarget(url, headers.host)
@@ -112,6 +118,8 @@ export function createAccept(options: AcceptOptions): Accept {
       authority: headers.host,
       host,
       authorization: headers.authorization,
+      actorToken: occasion.value.actorToken,
+      caseId: occasion.value.caseId,
       headers: forwardable,
       peer,
       hasBody: received.hasBody ?? headers.hasBody,

@@ -2,7 +2,7 @@ import type { Clock } from '../../base/clock.ts'
 import { fail, type MaybePromise, ok, type Result } from '../../base/result.ts'
 import type { AdmittedRequest } from '../../model/admitted-request.ts'
 import type { Decision } from '../../model/decision.ts'
-import { type ExchangeRequest, permit } from '../../model/exchange-request.ts'
+import { type ExchangeRequest, type Occasion, permit } from '../../model/exchange-request.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
 import type { ProtectedRoute } from '../../model/route.ts'
 import type { VerifiedToken } from '../../model/verified-token.ts'
@@ -19,12 +19,15 @@ export interface Authorized {
 /** What was found for a token on one route, and then on others; most tokens are used on few. */
 interface Remembered extends Authorized {
   readonly route: ProtectedRoute
+  readonly actorToken: VerifiedToken | undefined
+  readonly caseId: string | undefined
   readonly next: Remembered | undefined
 }
 
 export type Authorize = (
   request: AdmittedRequest<ProtectedRoute>,
   token: VerifiedToken,
+  actorToken?: VerifiedToken,
 ) => MaybePromise<Authorized>
 
 /**
@@ -35,8 +38,13 @@ export type Authorize = (
 export function createAuthorize(engine: PolicyEngine, clock: Clock): Authorize {
   const remembered = new WeakMap<VerifiedToken, Remembered>()
 
-  const conclude = (route: ProtectedRoute, token: VerifiedToken, decision: Decision): Authorized => {
-    const authorized = readDecision(route, token, decision)
+  const conclude = (
+    { route, caseId }: AdmittedRequest<ProtectedRoute>,
+    token: VerifiedToken,
+    actorToken: VerifiedToken | undefined,
+    decision: Decision,
+  ): Authorized => {
+    const authorized = readDecision(route, token, { actorToken, caseId }, decision)
     const { require } = route
     if (require === undefined || !authorized.request.ok || satisfiesStepUp(require, token, clock.now())) {
       return authorized
@@ -44,34 +52,63 @@ export function createAuthorize(engine: PolicyEngine, clock: Clock): Authorize {
     return demand(route, require)
   }
 
-  const readDecision = (route: ProtectedRoute, token: VerifiedToken, decision: Decision): Authorized => {
+  const readDecision = (
+    route: ProtectedRoute,
+    token: VerifiedToken,
+    occasion: Occasion,
+    decision: Decision,
+  ): Authorized => {
+    const { actorToken, caseId } = occasion
     const first = remembered.get(token)
     for (let known = first; known !== undefined; known = known.next) {
-      if (known.route === route && known.decision === decision) return known
+      if (
+        known.route === route &&
+        known.decision === decision &&
+        known.actorToken === actorToken &&
+        known.caseId === caseId
+      ) {
+        return known
+      }
     }
-    const request = readPermit(route, token, decision)
-    // A decision that is made anew each time, as denials are, takes the place of the one before.
-    const next = first?.route === route ? first.next : first
-    const authorized: Remembered = { route, decision, request, next }
+    const request = readPermit(route, token, occasion, decision)
+    // One for each route: callers choose case ids, and denials are made anew each time.
+    const next = withoutRoute(first, route)
+    const authorized: Remembered = { route, actorToken, caseId, decision, request, next }
     remembered.set(token, authorized)
     return authorized
   }
 
-  return (request, token) => {
-    const decision = engine.decide(request, token)
-    if (decision instanceof Promise) return decision.then(decided => conclude(request.route, token, decided))
-    return conclude(request.route, token, decision)
+  return (request, token, actorToken) => {
+    const decision = engine.decide(request, token, actorToken)
+    if (decision instanceof Promise) {
+      return decision.then(decided => conclude(request, token, actorToken, decided))
+    }
+    return conclude(request, token, actorToken, decision)
   }
+}
+
+function withoutRoute(first: Remembered | undefined, route: ProtectedRoute): Remembered | undefined {
+  if (first === undefined) return undefined
+  if (first.route === route) return first.next
+  const next = withoutRoute(first.next, route)
+  return next === first.next ? first : { ...first, next }
 }
 
 function readPermit(
   route: ProtectedRoute,
   token: VerifiedToken,
+  occasion: Occasion,
   decision: Decision,
 ): Result<ExchangeRequest, Refusal> {
   if (decision.effect === 'deny') return fail(denial(decision))
-  const exchange = permit(route, token, decision)
+  const exchange = permit(route, token, decision, occasion)
   if (exchange !== undefined) return ok(exchange)
+  if (occasion.actorToken !== undefined && decision.mode === undefined) {
+    return fail(refusal('policy.denied', 'no rule lets a person act for another here'))
+  }
+  if ((decision.mode ?? 'delegation') !== route.mode) {
+    return fail(refusal('policy.denied', `no rule permits ${route.mode} here`))
+  }
   const detail = isScopeWithin(route.scope, token.scope)
     ? 'the policy narrows away a scope that the route requires'
     : 'the presented token lacks a scope that the route requires'

@@ -1,6 +1,6 @@
 import { digestFields, digestFieldsBase64Url } from '../../base/digest.ts'
 import type { Secret } from '../../base/secret.ts'
-import type { ExchangeRequest } from '../../model/exchange-request.ts'
+import type { ActingPerson, ExchangeRequest } from '../../model/exchange-request.ts'
 import { formatScope } from '../../oauth/scope-set.ts'
 
 /**
@@ -60,6 +60,9 @@ function idOf(request: ExchangeRequest, context: CacheKeyContext): string {
     fingerprint,
     actors,
     authenticationContext,
+    person,
+    mode,
+    caseId,
     audience,
     resource,
     scope,
@@ -70,9 +73,17 @@ function idOf(request: ExchangeRequest, context: CacheKeyContext): string {
     ...undecided
   } = request
   undecided satisfies Record<string, never>
+  const { token: actorToken, tokenType: actorTokenType, ...actor } = person ?? nobody
+  const {
+    issuer: actorIssuer,
+    subject: actorSubject,
+    fingerprint: actorFingerprint,
+    ...undecidedActor
+  } = actor
+  undecidedActor satisfies Record<string, never>
   const { clientId, server, policyDigest, ...undecidedContext } = context
   undecidedContext satisfies Record<string, never>
-  return digestFieldsBase64Url('hopgate cache id 2', [
+  return digestFieldsBase64Url('hopgate cache id 3', [
     server,
     clientId,
     policyDigest,
@@ -85,6 +96,13 @@ function idOf(request: ExchangeRequest, context: CacheKeyContext): string {
     String(actors.length),
     ...actors,
     authenticationContext,
+    actorToken && secretPart(actorToken),
+    actorFingerprint,
+    actorTokenType,
+    actorIssuer,
+    actorSubject,
+    mode,
+    caseId,
     audience,
     resource,
     formatScope(scope),
@@ -94,6 +112,8 @@ function idOf(request: ExchangeRequest, context: CacheKeyContext): string {
     ttlSeconds === undefined ? undefined : String(ttlSeconds),
   ])
 }
+
+const nobody: Partial<ActingPerson> = Object.freeze({})
 
 /**
  * The part of a token that only its holder knows: for a JWS the first half of its signature, else the whole token. The

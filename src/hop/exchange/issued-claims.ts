@@ -61,7 +61,7 @@ export function checkIssuedClaims(
     return fail('the token holds more scope than was asked for')
   }
   const actors = actorSubjects(actor)
-  const wrongActors = checkActors(actors, request.actors, rule)
+  const wrongActors = checkActors(actors, request, rule)
   if (wrongActors !== undefined) return fail(wrongActors)
   // How long a token may live is bounded by the request and not by a rule of the issuer.
   const times = readTokenTimes(claims, { leewaySeconds, maxLifetimeSeconds: Number.MAX_SAFE_INTEGER }, now)
@@ -75,15 +75,22 @@ export function checkIssuedClaims(
 }
 
 /**
- * The chain must be this client in front of the actors that were there before (RFC 8693 §4.1), or unchanged when this
+ * An impersonation names nobody, and a person who acts comes first, before the actors that were there. Otherwise the chain must be this client in front of the actors that were there before (RFC 8693 §4.1), or unchanged when this
  * client already was the current actor, or, where the rule allows it, unchanged anyway. So no earlier actor can get
  * lost, and none can be made up.
  */
 function checkActors(
   actors: readonly string[],
-  before: readonly string[],
+  { mode, person, actors: before }: Pick<ExchangeRequest, 'mode' | 'person' | 'actors'>,
   { clientId, actor }: ActorRule,
 ): string | undefined {
+  if (mode === 'impersonation') return actors.length === 0 ? undefined : 'act is there in an impersonation'
+  if (person !== undefined) {
+    const expected = person.subject === before[0] ? before : [person.subject, ...before]
+    return isSame(actors, expected)
+      ? undefined
+      : 'act is not the person who acts in front of the actors before'
+  }
   if (isSame(actors, [clientId, ...before])) return undefined
   const mayBeUnchanged = actor === 'optional' || before[0] === clientId
   if (mayBeUnchanged && isSame(actors, before)) return undefined

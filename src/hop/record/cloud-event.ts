@@ -28,7 +28,7 @@ export function createCloudEventWriter(service: string): (event: AuditEvent) => 
   return event => {
     const varying = `"id":"${event.id}","time":"${formatTime(event.at)}"${
       event.traceparent === undefined ? '' : `,"traceparent":${jsonText(event.traceparent)}`
-    },"data":{${requestMembers(event)}${decisionMember(event.decision)}${deliveryMember(event.delivery)},"stage_us":{${stageMembers(event.stageMs)}}`
+    },"data":{${requestMembers(event)}${personMember(event.person)}${decisionMember(event.decision)}${deliveryMember(event.delivery)},"stage_us":{${stageMembers(event.stageMs)}}`
     return `${heads[event.outcome](event.route)}${redactTokens(varying)}${
       event.inbound === undefined ? '' : inboundMember(event.inbound)
     }${event.outbound === undefined ? '' : outboundMember(event.outbound)}}}`
@@ -40,15 +40,29 @@ function requestMembers(event: AuditEvent): string {
   if (event.traceId !== undefined) members += `,"trace_id":${jsonText(event.traceId)}`
   members += `,"method":${jsonText(event.method)},"path":${jsonText(event.path)},"peer":${jsonText(event.peer)}`
   members += `,"status":${whole(event.status)}`
+  if (event.caseId !== undefined) members += `,"case_id":${jsonText(event.caseId)}`
   if (event.refusal !== undefined) members += `,"refusal":"${event.refusal}"`
   if (event.detail !== undefined) members += `,"detail":${jsonText(event.detail)}`
   return members
 }
 
 function decisionMember(decision: AuditEvent['decision']): string {
-  return decision === undefined
-    ? ''
-    : `,"decision":{"rule":${jsonText(decision.rule)},"effect":"${decision.effect}"}`
+  if (decision === undefined) return ''
+  const { rule, effect, mode, approval } = decision
+  const members = [
+    `"rule":${jsonText(rule)},"effect":"${effect}"`,
+    ...(mode === undefined ? [] : [`"mode":"${mode}"`]),
+    ...(approval === undefined
+      ? []
+      : [`"approval":${jsonText(approval.id)},"approver":${jsonText(approval.approver)}`]),
+  ]
+  return `,"decision":{${members.join(',')}}`
+}
+
+function personMember(person: AuditEvent['person']): string {
+  if (person === undefined) return ''
+  const { issuer, subject, tokenId, fingerprint } = person
+  return `,"person":${asciiJson({ iss: issuer, sub: subject, jti: tokenId, fingerprint })}`
 }
 
 function deliveryMember(delivery: AuditEvent['delivery']): string {

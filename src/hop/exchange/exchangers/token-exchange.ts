@@ -29,7 +29,7 @@ export interface TokenExchangerDependencies {
 
 /**
  * The exchanger for RFC 8693: subject token, one audience, and only what was permitted. The server's endpoints and keys
- * come from its metadata. No actor token is sent; who acts is who authenticates.
+ * come from its metadata. Who acts is who authenticates, unless a person with a token of their own does.
  */
 export class TokenExchanger implements Exchanger {
   readonly #config: ExchangeConfig
@@ -120,6 +120,11 @@ function formOf(request: ExchangeRequest): Readonly<Record<string, string | unde
     resource: request.resource,
     scope: formatScope(request.scope) || undefined,
     requested_token_type: request.requestedTokenType,
+    actor_token: request.person?.token.expose(),
+    actor_token_type: request.person?.tokenType,
+    // The rest is understood by Hopgate's own token service, which is asked the same question; others pass over it.
+    request_context: request.caseId === undefined ? undefined : JSON.stringify({ case_id: request.caseId }),
+    exchange_mode: request.mode === 'delegation' ? undefined : request.mode,
   }
 }
 

@@ -1,0 +1,68 @@
+import type { MaybePromise } from '../base/result.ts'
+import type { Decision } from '../model/decision.ts'
+import type { Approval } from './document.ts'
+import { readParty } from './party.ts'
+import type { Policy } from './policy.ts'
+import type { PolicyQuestion } from './question.ts'
+
+/** What an approval is for. Two occasions that differ in any word are two occasions. */
+export interface ApprovedOccasion {
+  /** `sub` of the person who acts, else the client's id. */
+  readonly actor: string
+  /** Issuer of that person, else the token service. */
+  readonly actorIssuer: string
+  readonly subject: string
+  readonly subjectIssuer: string
+  readonly caseId: string
+  readonly audience: string
+}
+
+/**
+ * Finds what was approved.
+ *
+ * Contract: answers only approvals whose signature is that of an approver of the policy; undefined when there is none, and
+ * when it cannot be known; never rejects.
+ */
+export interface ApprovalStore {
+  find(occasion: ApprovedOccasion): Promise<Approval | undefined>
+}
+
+/**
+ * Decides, and where nothing but an approval is missing looks for it and decides again. Only then is there anything to wait
+ * for.
+ */
+export function decideWithApproval(
+  policy: Policy,
+  question: PolicyQuestion,
+  approvals: ApprovalStore | undefined,
+): MaybePromise<Decision> {
+  const decision = policy.decide(question)
+  if (decision.effect === 'permit' || decision.approvers === undefined || approvals === undefined)
+    return decision
+  const occasion = occasionOf(policy, question)
+  if (occasion === undefined) return decision
+  return approvals
+    .find(occasion)
+    .then(approval =>
+      approval === undefined
+        ? decision
+        : policy.decide({ ...question, context: { ...question.context, approval } }),
+    )
+}
+
+function occasionOf({ document, server }: Policy, question: PolicyQuestion): ApprovedOccasion | undefined {
+  const { subject, actorToken, client, audience, context } = question
+  const claimed = subject?.claims['case_id']
+  const caseId = context.caseId ?? (typeof claimed === 'string' ? claimed : undefined)
+  if (subject === undefined || caseId === undefined) return undefined
+  const about = readParty(subject, document.claims, server)
+  const actor = actorToken && readParty(actorToken, document.claims, server)
+  return {
+    actor: actor?.subject ?? client,
+    actorIssuer: actor?.issuer ?? server,
+    subject: about.subject,
+    subjectIssuer: about.issuer,
+    caseId,
+    audience,
+  }
+}
