@@ -1,7 +1,14 @@
 import type { Clock } from '../base/clock.ts'
 import { createEventIds } from '../base/event-id.ts'
 import type { AdmittedRequest } from '../model/admitted-request.ts'
-import type { AuditEvent, InboundFacts, OutboundFacts, PersonFacts, StageName } from '../model/audit-event.ts'
+import {
+  type AuditEvent,
+  decisionFacts,
+  type InboundFacts,
+  type OutboundFacts,
+  type PersonFacts,
+  type StageName,
+} from '../model/audit-event.ts'
 import type { Decision } from '../model/decision.ts'
 import type { Delivery } from '../model/delivery.ts'
 import type { Exchanged, IssuedToken, TokenSource } from '../model/issued-token.ts'
@@ -143,13 +150,6 @@ function inboundFacts(token: VerifiedToken): InboundFacts {
 
 function personFacts({ issuer, subject, tokenId, fingerprint }: VerifiedToken): PersonFacts {
   return { issuer, subject, tokenId, fingerprint }
-}
-
-function decisionFacts(decision: Decision): NonNullable<AuditEvent['decision']> {
-  const { rule, effect } = decision
-  if (decision.effect === 'deny') return { rule, effect }
-  const { mode, approval } = decision
-  return { rule, effect, ...(mode !== undefined && { mode }), ...(approval !== undefined && { approval }) }
 }
 
 function outboundFacts(token: IssuedToken, source: TokenSource): OutboundFacts {

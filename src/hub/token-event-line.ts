@@ -37,12 +37,26 @@ function describe(event: TokenServiceEvent): Readonly<Record<string, unknown>> {
     act: nestSubjects(event.actors),
     jti: event.tokenId,
     exp: event.expiresAt,
+    case_id: event.caseId,
+    decision: event.decision && describeDecision(event.decision),
     error: event.error,
     detail: event.detail,
+    ...(event.person !== undefined && {
+      person: { iss: event.person.issuer, sub: event.person.subject, fingerprint: event.person.fingerprint },
+    }),
     ...(event.subjectFingerprint !== undefined && {
       subject_token: { iss: event.issuer, sub: event.subject, fingerprint: event.subjectFingerprint },
     }),
   }
+}
+
+function describeDecision({
+  rule,
+  effect,
+  mode,
+  approval,
+}: NonNullable<TokenServiceEvent['decision']>): Readonly<Record<string, unknown>> {
+  return { rule, effect, mode, approval: approval?.id, approver: approval?.approver }
 }
 
 /** JSON in printable ASCII, which the strings need a writer of their own for; undefined members are left out. */

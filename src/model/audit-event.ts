@@ -1,5 +1,6 @@
 import type { EpochSeconds } from '../base/clock.ts'
 import type { ExchangeMode } from '../oauth/exchange-mode.ts'
+import type { Decision } from './decision.ts'
 import type { Delivery } from './delivery.ts'
 import type { TokenSource } from './issued-token.ts'
 import type { RefusalCode } from './refusal.ts'
@@ -48,6 +49,14 @@ export interface DecisionFacts {
   /** What a rule of the policy permitted; absent when only the route's own rules decided. */
   readonly mode?: ExchangeMode
   readonly approval?: { readonly id: string; readonly approver: string }
+}
+
+/** What is recorded of a decision. */
+export function decisionFacts(decision: Decision): DecisionFacts {
+  const { rule, effect } = decision
+  if (decision.effect === 'deny') return { rule, effect }
+  const { mode, approval } = decision
+  return { rule, effect, ...(mode !== undefined && { mode }), ...(approval !== undefined && { approval }) }
 }
 
 /** What the token of a person who acts said. */

@@ -2,7 +2,7 @@ import type { MaybePromise } from '../base/result.ts'
 import type { Decision } from '../model/decision.ts'
 import type { Approval } from './document.ts'
 import { readParty } from './party.ts'
-import type { Policy } from './policy.ts'
+import { caseIdOf, type Policy } from './policy.ts'
 import type { PolicyQuestion } from './question.ts'
 
 /** What an approval is for. Two occasions that differ in any word are two occasions. */
@@ -52,8 +52,8 @@ export function decideWithApproval(
 
 function occasionOf({ document, server }: Policy, question: PolicyQuestion): ApprovedOccasion | undefined {
   const { subject, actorToken, client, audience, context } = question
-  const claimed = subject?.claims['case_id']
-  const caseId = context.caseId ?? (typeof claimed === 'string' ? claimed : undefined)
+  const named = caseIdOf(subject, context.caseId)
+  const caseId = named.ok ? named.value : undefined
   if (subject === undefined || caseId === undefined) return undefined
   const about = readParty(subject, document.claims, server)
   const actor = actorToken && readParty(actorToken, document.claims, server)

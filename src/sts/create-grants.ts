@@ -2,6 +2,7 @@ import type { HttpClient } from '../base/http-client.ts'
 import type { Log } from '../base/log.ts'
 import type { StsClient, StsConfig } from '../config/sidecar-config.ts'
 import { grantType } from '../oauth/grant-type.ts'
+import type { ApprovalStore } from '../policy/approval.ts'
 import { createPolicy } from '../policy/policy.ts'
 import type { JwtVerifier } from '../tokens/verify-jwt.ts'
 import { createAssertionVerifier } from './assertion-verifier.ts'
@@ -18,6 +19,7 @@ export interface GrantDependencies {
   readonly subjects: JwtVerifier
   /** Remembers what is good once; shared by all replicas. */
   readonly replay: ReplayStore
+  readonly approvals?: ApprovalStore | undefined
 }
 
 export interface Grants {
@@ -29,10 +31,11 @@ export interface Grants {
 
 /** The grants that some client may use; what nobody may use is not there, and not in the metadata either. */
 export function createGrants(config: StsConfig, deps: GrantDependencies): Grants {
-  const { issuer, clients, maxTtlSeconds, maxActorDepth, environment } = config
-  const { subjects, replay } = deps
+  const { issuer, clients, maxTtlSeconds, environment } = config
+  const { subjects, replay, approvals } = deps
   const policy = config.policy && createPolicy(config.policy, issuer)
-  const common = { issuer, clients, maxTtlSeconds, maxActorDepth, policy, environment, replay }
+  const authority = { policy, approvals, environment }
+  const common = { ...authority, issuer, clients, maxTtlSeconds, budget: config, replay }
   const all = [createTokenExchangeGrant({ ...common, verifier: subjects })]
   if (policy !== undefined || clients.some(client => has(client, grantType.clientCredentials))) {
     all.push(createClientCredentialsGrant(common))

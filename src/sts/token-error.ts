@@ -1,6 +1,10 @@
 import { fail, type Result } from '../base/result.ts'
+import type { StepUp } from '../oauth/step-up.ts'
 
-/** Error codes of the token endpoint: RFC 6749 §5.2, RFC 8707 §2, and one for what passes by itself. */
+/**
+ * Error codes of the token endpoint: RFC 6749 §5.2, RFC 8707 §2, and for what the policy says no to, with RFC 9470's word for
+ * what another login would change; and one for what passes by itself.
+ */
 export type TokenErrorCode =
   | 'invalid_request'
   | 'invalid_client'
@@ -9,6 +13,8 @@ export type TokenErrorCode =
   | 'unsupported_grant_type'
   | 'invalid_scope'
   | 'invalid_target'
+  | 'access_denied'
+  | 'insufficient_user_authentication'
   | 'temporarily_unavailable'
   | 'server_error'
 
@@ -22,6 +28,8 @@ export interface TokenError {
   /** Replaces the status that the code has by itself. */
   readonly status?: number
   readonly retryAfterSeconds?: number
+  /** Told to the client as `acr_values` and `max_age` (RFC 9470 §3). */
+  readonly stepUp?: StepUp
 }
 
 const statusOf: Readonly<Record<TokenErrorCode, number>> = {
@@ -32,6 +40,8 @@ const statusOf: Readonly<Record<TokenErrorCode, number>> = {
   unsupported_grant_type: 400,
   invalid_scope: 400,
   invalid_target: 400,
+  access_denied: 403,
+  insufficient_user_authentication: 400,
   temporarily_unavailable: 503,
   server_error: 500,
 }

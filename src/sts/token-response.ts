@@ -35,7 +35,13 @@ export function tokenErrorResponse(error: TokenError): HttpResponse {
       ...(status === 401 && { 'www-authenticate': 'Basic realm="token", charset="UTF-8"' }),
       ...(error.retryAfterSeconds !== undefined && { 'retry-after': String(error.retryAfterSeconds) }),
     },
-    body: JSON.stringify({ error: error.code, error_description: error.description }),
+    body: JSON.stringify({
+      error: error.code,
+      error_description: error.description,
+      // As RFC 9470 §3 names them in a challenge; left out when there are none.
+      acr_values: error.stepUp?.acrValues?.join(' '),
+      max_age: error.stepUp?.maxAgeSeconds,
+    }),
   }
 }
 

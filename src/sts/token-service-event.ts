@@ -1,4 +1,5 @@
 import type { EpochSeconds } from '../base/clock.ts'
+import type { DecisionFacts } from '../model/audit-event.ts'
 import type { TokenErrorCode } from './token-error.ts'
 
 /**
@@ -38,6 +39,11 @@ export interface TokenFacts {
   readonly scope: string | undefined
   /** The subjects of the `act` chain, current actor first: the issued token's, else what is known of the subject's. */
   readonly actors: readonly string[]
+  /** The person who acts, by a token of their own. */
+  readonly person?: { readonly issuer: string; readonly subject: string; readonly fingerprint: string }
+  readonly caseId?: string
+  /** The rule of the policy that decided, and what it permitted. */
+  readonly decision?: DecisionFacts
 }
 
 /** Facts about nobody yet. */

@@ -4,6 +4,7 @@ import type { HttpClient } from '../base/http-client.ts'
 import type { HttpHandler, HttpRequest, HttpResponse } from '../base/http-message.ts'
 import type { Log } from '../base/log.ts'
 import type { StsConfig } from '../config/sidecar-config.ts'
+import type { ApprovalStore } from '../policy/approval.ts'
 import { authenticationMethods } from './authentication-methods.ts'
 import { type AuthenticateClient, createClientAuthentication } from './client-authentication.ts'
 import type { ClientClaimOptions } from './client-claim.ts'
@@ -42,6 +43,8 @@ export interface TokenServiceDependencies {
   readonly replay: ReplayStore
   /** Remembers revoked tokens; shared by all replicas. Not closed here. */
   readonly revocations: RevocationStore
+  /** Finds what a second person has approved. Not closed here. Absent: nothing is. */
+  readonly approvals?: ApprovalStore
   /** Signs instead of the keys that the configuration names, so that a reload can go on with the same keys. */
   readonly signer?: Signer
   /** Gets the events of all endpoints. Must not throw or wait. */

@@ -1,8 +1,11 @@
 import type { EpochSeconds } from '../../base/clock.ts'
 import { fail, ok, type Result } from '../../base/result.ts'
+import { type DecisionFacts, decisionFacts } from '../../model/audit-event.ts'
+import type { Decision } from '../../model/decision.ts'
 import type { VerifiedToken } from '../../model/verified-token.ts'
 import type { ExchangeMode } from '../../oauth/exchange-mode.ts'
-import type { ScopeSet } from '../../oauth/scope-set.ts'
+import { isScopeWithin, type ScopeSet } from '../../oauth/scope-set.ts'
+import { type ApprovalStore, decideWithApproval } from '../../policy/approval.ts'
 import type { Policy } from '../../policy/policy.ts'
 import { type TokenError, tokenError } from '../token-error.ts'
 
@@ -10,6 +13,8 @@ import { type TokenError, tokenError } from '../token-error.ts'
 export interface Authority {
   /** Undefined: the clients' own configuration is all there is. */
   readonly policy: Policy | undefined
+  /** Undefined: nothing is approved. */
+  readonly approvals: ApprovalStore | undefined
   /** Where this runs, for the policy. */
   readonly environment: string | undefined
 }
@@ -21,40 +26,63 @@ export interface AuthorityQuestion {
   readonly audience: string
   readonly scope: ScopeSet
   readonly subject: VerifiedToken | undefined
+  readonly actorToken?: VerifiedToken | undefined
   readonly caseId?: string | undefined
   readonly now: EpochSeconds
 }
 
-/** Bounds of a permit. */
+/** Bounds of a permit, and the decision for the record. */
 export interface Permission {
   readonly ttlSeconds?: number
   readonly notAfter?: EpochSeconds
+  /** Undefined where no policy was asked. */
+  readonly decision: DecisionFacts | undefined
 }
 
-const unbounded: Permission = Object.freeze({})
+/** A refusal, with the decision behind it for the record. */
+export interface Denial {
+  readonly error: TokenError
+  readonly decision: DecisionFacts | undefined
+}
+
+const unbounded: Permission = Object.freeze({ decision: undefined })
 
 /**
- * Asks the policy, where there is one. A permit for another mode, or for less scope than is asked for, is none. The client
- * learns that it may not; the record holds the policy's own words.
+ * Asks the policy. Without one the clients' own configuration permits what it permits, but nothing that takes a rule: no
+ * person acts, and nobody is impersonated. A permit for another mode, or for less scope than is asked for, is none. The
+ * client learns that it may not; the record holds the policy's own words.
  */
-export function askPolicy(
-  { policy, environment }: Authority,
-  { caseId, now, ...question }: AuthorityQuestion,
-): Result<Permission, TokenError> {
-  if (policy === undefined) return ok(unbounded)
-  const decision = policy.decide({
-    ...question,
-    actorToken: undefined,
-    context: { now, caseId, environment, approval: undefined },
-  })
-  if (decision.effect === 'deny') return deny(decision.reason)
-  const { mode = question.mode, scope = question.scope } = decision
-  if (mode !== question.mode || !question.scope.every(one => scope.includes(one))) {
-    return deny('the permit is for something else')
+export async function askPolicy(
+  { policy, approvals, environment }: Authority,
+  { caseId, now, actorToken, ...question }: AuthorityQuestion,
+): Promise<Result<Permission, Denial>> {
+  if (policy === undefined) {
+    if (question.mode === 'impersonation') return refuse('no rule permits impersonation')
+    return actorToken === undefined ? ok(unbounded) : refuse('no rule lets a person act')
   }
-  return ok(decision)
+  const context = { now, caseId, environment, approval: undefined }
+  const decision = await decideWithApproval(policy, { ...question, actorToken, context }, approvals)
+  if (decision.effect === 'deny') {
+    return fail({ error: denied(decision), decision: decisionFacts(decision) })
+  }
+  const { mode = question.mode, scope = question.scope, ttlSeconds, notAfter } = decision
+  if (mode !== question.mode || !isScopeWithin(question.scope, scope)) {
+    return refuse('the permit is for something else')
+  }
+  return ok({
+    ...(ttlSeconds !== undefined && { ttlSeconds }),
+    ...(notAfter !== undefined && { notAfter }),
+    decision: decisionFacts(decision),
+  })
 }
 
-function deny(reason: string): Result<never, TokenError> {
-  return fail(tokenError('invalid_target', 'the policy does not permit this', `policy: ${reason}`))
+function denied({ reason, stepUp }: Extract<Decision, { readonly effect: 'deny' }>): TokenError {
+  if (stepUp === undefined) return tokenError('access_denied', 'the policy does not permit this', reason)
+  const error = tokenError('insufficient_user_authentication', 'another login is needed', reason)
+  return { ...error, stepUp }
+}
+
+function refuse(detail: string): Result<never, Denial> {
+  const error = tokenError('access_denied', 'the policy does not permit this', detail)
+  return fail({ error, decision: undefined })
 }

@@ -23,11 +23,13 @@ export interface ClientCredentialsOptions extends Authority {
  * `client_id` is another one by then.
  */
 export function createClientCredentialsGrant(options: ClientCredentialsOptions): Grant {
-  const targetsOf = new Map(options.clients.map(client => [client.id, exchangeTargets(client)]))
+  const targetsOf = new Map(
+    options.clients.map(client => [client.id, exchangeTargets(client, options.policy?.document)]),
+  )
   return {
     grantType: grantType.clientCredentials,
     isImplied: options.policy !== undefined,
-    authorize({ form, now }, client) {
+    async authorize({ form, now }, client) {
       const facts: TokenFacts = { ...noFacts, client: client.id }
       const target = chooseTarget(form, targetsOf.get(client.id) ?? new Map())
       if (!target.ok) return fail({ error: target.error, facts })
@@ -41,7 +43,7 @@ export function createClientCredentialsGrant(options: ClientCredentialsOptions):
         audience,
         scope: formatScope(scope.value),
       }
-      const permitted = askPolicy(options, {
+      const permitted = await askPolicy(options, {
         mode: 'machine',
         client: client.id,
         audience,
@@ -49,7 +51,11 @@ export function createClientCredentialsGrant(options: ClientCredentialsOptions):
         subject: undefined,
         now,
       })
-      if (!permitted.ok) return fail({ error: permitted.error, facts: known })
+      if (!permitted.ok) {
+        const { error, decision } = permitted.error
+        return fail({ error, facts: { ...known, ...(decision !== undefined && { decision }) } })
+      }
+      const { decision } = permitted.value
       const lives = [options.maxTtlSeconds, ttlSeconds, permitted.value.ttlSeconds]
       return ok({
         subject: client.id,
@@ -62,7 +68,7 @@ export function createClientCredentialsGrant(options: ClientCredentialsOptions):
         ttlSeconds: Math.min(...lives.filter(life => life !== undefined)),
         format: accessTokenFormat,
         issuedTokenType: undefined,
-        facts: known,
+        facts: { ...known, ...(decision !== undefined && { decision }) },
       })
     },
   }

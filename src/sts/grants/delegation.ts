@@ -1,52 +1,62 @@
 import { fail, ok, type Result } from '../../base/result.ts'
 import { isJsonObject } from '../../base/strict-json.ts'
 import type { VerifiedToken } from '../../model/verified-token.ts'
-import { actorDepth } from '../../oauth/actor.ts'
+import type { Actor } from '../../oauth/actor.ts'
 import { type TokenError, tokenError } from '../token-error.ts'
 
-/** The client as the party that acts: its id at this issuer. */
-export interface ActingClient {
+/** Who acts: a client of the token service, or a person with a token of their own. */
+export interface NewActor {
   readonly id: string
-  /** The token service's own issuer identifier. */
+  /** The token service's own issuer identifier for a client, who vouches for the person else. */
   readonly issuer: string
+  /** What later hops may want to know of a person: tenant and roles. */
+  readonly membership?: Readonly<Record<string, unknown>>
 }
 
-const mayActMembers: ReadonlySet<string> = new Set(['sub', 'iss', 'client_id'])
-
-/**
- * Whether `may_act` (RFC 8693 §4.4), where the subject token has it, names this client. Every member must match;
- * a member that cannot be compared with a client may well be the one that excludes it, so it refuses.
- */
-export function isNamedByMayAct(claim: unknown, client: ActingClient): boolean {
-  if (claim === undefined) return true
-  if (!isJsonObject(claim) || !Object.keys(claim).every(name => mayActMembers.has(name))) return false
-  const { sub, iss, client_id: clientId } = claim
-  if (sub === undefined && clientId === undefined) return false
-  return (
-    (sub === undefined || sub === client.id) &&
-    (clientId === undefined || clientId === client.id) &&
-    (iss === undefined || iss === client.issuer)
-  )
+/** How long and how round a chain of actors may be. */
+export interface ActorBudget {
+  readonly maxActorDepth: number
+  /** Bytes of the claim as JSON: tokens travel in headers, and headers have limits. */
+  readonly maxActorBytes: number
+  /** How often one actor may be in the chain. */
+  readonly maxActorVisits: number
 }
 
 /**
- * Builds the `act` claim (RFC 8693 §4.1): this client outermost, the subject token's chain inside it as it came, with
- * members that are not known here. A client that is the current actor already is not nested into itself.
+ * Builds the `act` claim (RFC 8693 §4.1): the new actor outermost, the subject token's chain inside it as it came, with
+ * members that are not known here. Who is the current actor already is not nested into itself.
  */
 export function nestActor(
   token: VerifiedToken,
-  client: ActingClient,
-  maxDepth: number,
+  { id, issuer, membership }: NewActor,
+  budget: ActorBudget,
 ): Result<Readonly<Record<string, unknown>>, TokenError> {
   const prior = token.claims['act']
   const current = token.actor
   if (prior !== undefined && (current === undefined || !isJsonObject(prior))) {
-    return fail(tokenError('invalid_request', 'the subject token has an unreadable act claim'))
+    return refuse('the subject token has an unreadable act claim')
   }
-  const isSame = current?.subject === client.id && current.issuer === client.issuer
-  if (actorDepth(current) + (isSame ? 0 : 1) > maxDepth) {
-    return fail(tokenError('invalid_request', 'the chain of actors is too deep'))
+  const isSame = current?.subject === id && current.issuer === issuer
+  const nested =
+    prior !== undefined && isSame
+      ? prior
+      : { sub: id, iss: issuer, ...membership, ...(prior !== undefined && { act: prior }) }
+  const chain = chainOf(current)
+  if (chain.length + (isSame ? 0 : 1) > budget.maxActorDepth) return refuse('the chain of actors is too deep')
+  const visits = chain.filter(actor => actor.subject === id && actor.issuer === issuer).length
+  if (visits + (isSame ? 0 : 1) > budget.maxActorVisits) return refuse('the chain of actors goes in a circle')
+  if (Buffer.byteLength(JSON.stringify(nested)) > budget.maxActorBytes) {
+    return refuse('the chain of actors is too long')
   }
-  if (prior === undefined) return ok({ sub: client.id, iss: client.issuer })
-  return ok(isSame ? prior : { sub: client.id, iss: client.issuer, act: prior })
+  return ok(nested)
+}
+
+function chainOf(actor: Actor | undefined): readonly Actor[] {
+  const chain: Actor[] = []
+  for (let current = actor; current !== undefined; current = current.actor) chain.push(current)
+  return chain
+}
+
+function refuse(description: string): Result<never, TokenError> {
+  return fail(tokenError('invalid_request', description))
 }

@@ -1,7 +1,10 @@
 import { fail, ok, type Result } from '../../base/result.ts'
-import type { StsClient } from '../../config/sidecar-config.ts'
+import { isJsonObject, parseStrictJson } from '../../base/strict-json.ts'
+import type { StsAudience, StsClient } from '../../config/sidecar-config.ts'
+import { isCaseId } from '../../oauth/case-id.ts'
 import { parseScope, type ScopeSet, scopeSet } from '../../oauth/scope-set.ts'
 import { type TokenTypeUri, tokenType } from '../../oauth/token-type.ts'
+import type { PolicyDocument } from '../../policy/document.ts'
 import { type TokenError, tokenError } from '../token-error.ts'
 import type { TokenForm } from '../token-form.ts'
 
@@ -11,6 +14,11 @@ export interface ExchangeParameters {
   readonly issuedTokenType: TokenTypeUri
   /** undefined when the client left the scope to the service. */
   readonly scope: ScopeSet | undefined
+  /** The token of the person who acts; undefined when the client does. */
+  readonly actorToken: string | undefined
+  readonly mode: 'delegation' | 'impersonation'
+  /** The case that the client names (`case_id` of `request_context`). */
+  readonly caseId: string | undefined
 }
 
 /** The one target of a request, and what the client may have there. */
@@ -25,13 +33,20 @@ export interface ExchangeTarget {
 /** The targets of one client, by audience. */
 export type ExchangeTargets = ReadonlyMap<string, ExchangeTarget>
 
-/** Prepares a client's audiences. Throws a TypeError when a configured scope is no scope token. */
-export function exchangeTargets(client: StsClient): ExchangeTargets {
+/**
+ * Prepares a client's audiences: its own, else every one of the policy, which then has the say alone. Throws a TypeError when
+ * a configured scope is no scope token.
+ */
+export function exchangeTargets(client: StsClient, policy?: PolicyDocument): ExchangeTargets {
   const targets = new Map<string, ExchangeTarget>()
-  for (const [audience, { scope, resources, ttlSeconds }] of client.audiences ?? []) {
+  for (const [audience, { scope, resources, ttlSeconds }] of client.audiences ?? policyAudiences(policy)) {
     targets.set(audience, { audience, resources: new Set(resources), scope: scopeSet(scope), ttlSeconds })
   }
   return targets
+}
+
+function* policyAudiences(policy: PolicyDocument | undefined): Iterable<[string, StsAudience]> {
+  for (const { id, scope } of policy?.audiences.values() ?? []) yield [id, { scope, ttlSeconds: undefined }]
 }
 
 /** Both mean the same here: every access token that is accepted or issued is a JWT. */
@@ -45,9 +60,16 @@ export function readExchangeParameters(form: TokenForm): Result<ExchangeParamete
   if (subjectToken === undefined) return refuse('subject_token is missing')
   if (subjectTokenType === undefined) return refuse('subject_token_type is missing')
   if (!acceptedTypes.has(subjectTokenType)) return refuse('subject_token_type is not supported')
-  if (form.one('actor_token') !== undefined || form.one('actor_token_type') !== undefined) {
-    return refuse('actor_token is not supported: the authenticated client is the actor')
+  const actorToken = form.one('actor_token')
+  const actorTokenType = form.one('actor_token_type')
+  if ((actorToken === undefined) !== (actorTokenType === undefined)) {
+    return refuse('actor_token and actor_token_type belong together')
   }
+  if (actorTokenType !== undefined && !acceptedTypes.has(actorTokenType)) {
+    return refuse('actor_token_type is not supported')
+  }
+  const mode = form.one('exchange_mode') ?? 'delegation'
+  if (mode !== 'delegation' && mode !== 'impersonation') return refuse('exchange_mode is not supported')
   if (requestedTokenType !== undefined && !acceptedTypes.has(requestedTokenType)) {
     return refuse('requested_token_type is not supported')
   }
@@ -56,7 +78,33 @@ export function readExchangeParameters(form: TokenForm): Result<ExchangeParamete
   if (scopeText !== undefined && scope === undefined) {
     return fail(tokenError('invalid_scope', 'scope is malformed'))
   }
-  return ok({ subjectToken, issuedTokenType: requestedTokenType ?? tokenType.accessToken, scope })
+  const context = readRequestContext(form.one('request_context'))
+  if (context === undefined) return refuse('request_context is malformed')
+  return ok({
+    subjectToken,
+    issuedTokenType: requestedTokenType ?? tokenType.accessToken,
+    scope,
+    actorToken,
+    mode,
+    caseId: context.caseId,
+  })
+}
+
+const longestContext = 4_096
+
+/**
+ * Reads `request_context`, a JSON object in which a client says on which occasion it asks (the name is that of the
+ * Transaction Tokens draft). Other members than `case_id` mean nothing here. Undefined when it cannot be read.
+ */
+export function readRequestContext(
+  text: string | undefined,
+): { readonly caseId: string | undefined } | undefined {
+  if (text === undefined) return { caseId: undefined }
+  const context = text.length > longestContext ? undefined : parseStrictJson(text)
+  if (!isJsonObject(context)) return undefined
+  const caseId = context['case_id']
+  if (caseId === undefined) return { caseId }
+  return typeof caseId === 'string' && isCaseId(caseId) ? { caseId } : undefined
 }
 
 /**

@@ -5,6 +5,7 @@ import type { VerifiedToken } from '../../model/verified-token.ts'
 import { actorSubjects, parseActor } from '../../oauth/actor.ts'
 import { grantType } from '../../oauth/grant-type.ts'
 import { formatScope, intersectScope } from '../../oauth/scope-set.ts'
+import { isNamedByMayAct } from '../../policy/may-act.ts'
 import type { Verifier } from '../../tokens/verifier.ts'
 import type { Grant, Issuance } from '../grant.ts'
 import type { ReplayStore } from '../replay-store.ts'
@@ -12,9 +13,9 @@ import { type TokenError, tokenError } from '../token-error.ts'
 import type { TokenForm } from '../token-form.ts'
 import { accessTokenFormat } from '../token-format.ts'
 import { noFacts, type TokenFacts } from '../token-service-event.ts'
-import { type Authority, askPolicy } from './authority.ts'
+import { type Authority, askPolicy, type Denial } from './authority.ts'
 import { carryClaims } from './carried-claims.ts'
-import { isNamedByMayAct, nestActor } from './delegation.ts'
+import { type ActorBudget, nestActor } from './delegation.ts'
 import { chooseTarget, type ExchangeTarget, exchangeTargets } from './exchange-parameters.ts'
 import { readRequestedScope } from './requested-scope.ts'
 import { useOnce } from './use-once.ts'
@@ -27,7 +28,7 @@ export interface JwtBearerOptions extends Authority {
   readonly replay: ReplayStore
   readonly clients: readonly StsClient[]
   readonly maxTtlSeconds: number
-  readonly maxActorDepth: number
+  readonly budget: ActorBudget
 }
 
 /** A replica with a slower clock may accept an assertion this much longer. */
@@ -39,7 +40,9 @@ const leewaySeconds = 60
  * it names. It only narrows: an assertion without scope grants none, as a subject token does.
  */
 export function createJwtBearerGrant(options: JwtBearerOptions): Grant {
-  const targetsOf = new Map(options.clients.map(client => [client.id, exchangeTargets(client)]))
+  const targetsOf = new Map(
+    options.clients.map(client => [client.id, exchangeTargets(client, options.policy?.document)]),
+  )
   return {
     grantType: grantType.jwtBearer,
     isImplied: false,
@@ -64,8 +67,11 @@ export function createJwtBearerGrant(options: JwtBearerOptions): Grant {
         subjectFingerprint: assertion.value.fingerprint,
         actors: actorSubjects(assertion.value.actor),
       }
-      const issuance = permit(options, client, target.value, { form, assertion: assertion.value, now })
-      if (!issuance.ok) return fail({ error: issuance.error, facts: known })
+      const issuance = await permit(options, client, target.value, { form, assertion: assertion.value, now })
+      if (!issuance.ok) {
+        const { error, decision } = issuance.error
+        return fail({ error, facts: { ...known, ...(decision !== undefined && { decision }) } })
+      }
       // Last, so that an attempt that is refused for another reason uses nothing up.
       const used = await useAssertion(options, assertion.value)
       if (!used.ok) return fail({ error: used.error, facts: known })
@@ -76,7 +82,7 @@ export function createJwtBearerGrant(options: JwtBearerOptions): Grant {
   }
 }
 
-function permit(
+async function permit(
   options: JwtBearerOptions,
   client: StsClient,
   target: ExchangeTarget,
@@ -85,21 +91,21 @@ function permit(
     assertion,
     now,
   }: { readonly form: TokenForm; readonly assertion: VerifiedToken; readonly now: number },
-): Result<Omit<Issuance, 'facts'>, TokenError> {
+): Promise<Result<Omit<Issuance, 'facts'>, Denial>> {
   const acting = { id: client.id, issuer: options.issuer }
   if (assertion.clientId !== undefined && assertion.clientId !== client.id) {
-    return fail(tokenError('invalid_grant', 'the assertion is for another client'))
+    return refuse(tokenError('invalid_grant', 'the assertion is for another client'))
   }
   if (!isNamedByMayAct(assertion.claims['may_act'], acting)) {
-    return fail(tokenError('invalid_grant', 'may_act of the assertion names another actor'))
+    return refuse(tokenError('invalid_grant', 'may_act of the assertion names another actor'))
   }
   const scope = readRequestedScope(form, intersectScope(assertion.scope, target.scope))
-  if (!scope.ok) return scope
-  const actor = nestActor(assertion, acting, options.maxActorDepth)
-  if (!actor.ok) return actor
+  if (!scope.ok) return refuse(scope.error)
+  const actor = nestActor(assertion, acting, options.budget)
+  if (!actor.ok) return refuse(actor.error)
   const { audience } = target
   const question = { mode: 'delegation', client: client.id, audience, scope: scope.value } as const
-  const permitted = askPolicy(options, { ...question, subject: assertion, now })
+  const permitted = await askPolicy(options, { ...question, subject: assertion, now })
   if (!permitted.ok) return permitted
   const lives = [options.maxTtlSeconds, target.ttlSeconds, permitted.value.ttlSeconds]
   return ok({
@@ -107,13 +113,17 @@ function permit(
     audience,
     scope: scope.value,
     actor: actor.value,
-    claims: carryClaims(assertion, options.issuer),
+    claims: carryClaims(assertion, options.issuer, options.policy?.document.claims.tenant),
     derivedFrom: [assertion],
     notAfter: permitted.value.notAfter ?? Number.POSITIVE_INFINITY,
     ttlSeconds: Math.min(...lives.filter(life => life !== undefined)),
     format: accessTokenFormat,
     issuedTokenType: undefined,
   })
+}
+
+function refuse(error: TokenError): Result<never, Denial> {
+  return fail({ error, decision: undefined })
 }
 
 function useAssertion(

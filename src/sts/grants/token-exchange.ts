@@ -4,51 +4,39 @@ import type { Refusal } from '../../model/refusal.ts'
 import type { VerifiedToken } from '../../model/verified-token.ts'
 import { actorSubjects, parseActor } from '../../oauth/actor.ts'
 import { grantType } from '../../oauth/grant-type.ts'
-import {
-  emptyScope,
-  formatScope,
-  intersectScope,
-  isScopeWithin,
-  type ScopeSet,
-} from '../../oauth/scope-set.ts'
+import { emptyScope, formatScope, intersectScope, type ScopeSet } from '../../oauth/scope-set.ts'
 import type { Verifier } from '../../tokens/verifier.ts'
-import type { Grant, Issuance } from '../grant.ts'
+import type { Grant } from '../grant.ts'
 import { type TokenError, tokenError } from '../token-error.ts'
-import { accessTokenFormat } from '../token-format.ts'
 import { noFacts, type TokenFacts } from '../token-service-event.ts'
-import { carryClaims } from './carried-claims.ts'
-import { isNamedByMayAct, nestActor } from './delegation.ts'
 import {
   chooseTarget,
-  type ExchangeParameters,
   type ExchangeTarget,
   exchangeTargets,
   readExchangeParameters,
 } from './exchange-parameters.ts'
+import { type IssuanceRules, permitIssuance } from './permit-issuance.ts'
 
-export interface TokenExchangeOptions {
-  /** The token service's own issuer identifier. */
-  readonly issuer: string
-  /** Verifies subject tokens of every issuer that is accepted, the service itself included. */
+export interface TokenExchangeOptions extends IssuanceRules {
+  /** Verifies tokens of every issuer that is accepted, the service itself included. */
   readonly verifier: Verifier
   readonly clients: readonly StsClient[]
-  readonly maxTtlSeconds: number
-  readonly maxActorDepth: number
 }
 
 /**
- * Token exchange as delegation (RFC 8693 §2): the authenticated client becomes the actor of a token for the same
- * subject and one audience. It only narrows: scope within what the subject token holds and the client's entry for the
- * audience allows, life within the subject token's.
+ * Token exchange (RFC 8693 §2). Delegation: the authenticated client, or the person whose `actor_token` it sends, becomes the
+ * actor of a token for the same subject and one audience. Impersonation (`exchange_mode`, a parameter of ours): nobody is
+ * named, and only a rule of the policy permits it. It only narrows.
  */
 export function createTokenExchangeGrant(options: TokenExchangeOptions): Grant {
-  const targetsOf = new Map(options.clients.map(client => [client.id, exchangeTargets(client)]))
+  const { clients, policy, verifier } = options
+  const targetsOf = new Map(clients.map(client => [client.id, exchangeTargets(client, policy?.document)]))
   return {
     grantType: grantType.tokenExchange,
     isImplied: true,
     async authorize({ form, now }, client) {
       const target = chooseTarget(form, targetsOf.get(client.id) ?? new Map())
-      const facts: TokenFacts = {
+      let facts: TokenFacts = {
         ...noFacts,
         client: client.id,
         audience: target.ok ? target.value.audience : undefined,
@@ -56,80 +44,65 @@ export function createTokenExchangeGrant(options: TokenExchangeOptions): Grant {
       const parameters = readExchangeParameters(form)
       if (!parameters.ok) return fail({ error: parameters.error, facts })
       if (!target.ok) return fail({ error: target.error, facts })
-      const token = await options.verifier.verify(parameters.value.subjectToken, now)
-      if (!token.ok) return fail({ error: unacceptable(token.error), facts })
-      const { scope } = parameters.value
-      const known: TokenFacts = {
+      const { subjectToken, actorToken, scope, mode, caseId, issuedTokenType } = parameters.value
+      const subject = await verifier.verify(subjectToken, now)
+      if (!subject.ok) return fail({ error: unacceptable('subject', subject.error), facts })
+      facts = {
         ...facts,
-        ...describeSubject(token.value),
+        ...describeSubject(subject.value),
         scope: describeScope(scope, target.value),
+        ...(caseId !== undefined && { caseId }),
       }
-      const issuance = permit(options, client, target.value, parameters.value, token.value)
-      return issuance.ok
-        ? ok({ ...issuance.value, facts: describeIssuance(known, issuance.value) })
-        : fail({ error: issuance.error, facts: known })
+      const actor = await verifyActor(verifier, actorToken, now)
+      if (!actor.ok) return fail({ error: actor.error, facts })
+      if (actor.value !== undefined) facts = { ...facts, person: describePerson(actor.value) }
+      const permitted = await permitIssuance(options, {
+        client,
+        target: target.value,
+        // Who asks for no scope gets none: a default would be more than was asked for (RFC 6749 §3.3 leaves it to the server).
+        scope: scope ?? emptyScope,
+        subject: subject.value,
+        actorToken: actor.value,
+        mode,
+        caseId,
+        issuedTokenType,
+        now,
+      })
+      if (!permitted.ok) {
+        const { error, decision } = permitted.error
+        return fail({ error, facts: { ...facts, ...(decision !== undefined && { decision }) } })
+      }
+      const { issuance, decision } = permitted.value
+      return ok({
+        ...issuance,
+        facts: {
+          ...facts,
+          scope: formatScope(issuance.scope),
+          actors: actorSubjects(parseActor(issuance.actor, Number.POSITIVE_INFINITY)),
+          ...(permitted.value.caseId !== undefined && { caseId: permitted.value.caseId }),
+          ...(decision !== undefined && { decision }),
+        },
+      })
     },
   }
 }
 
-/** Everything that a verified subject token and the client's configuration decide. Each check can only refuse. */
-function permit(
-  options: TokenExchangeOptions,
-  client: StsClient,
-  target: ExchangeTarget,
-  parameters: ExchangeParameters,
-  token: VerifiedToken,
-): Result<Omit<Issuance, 'facts'>, TokenError> {
-  const acting = { id: client.id, issuer: options.issuer }
-  if (![client.id, ...client.accepts].some(audience => token.audience.includes(audience))) {
-    return fail(tokenError('invalid_request', 'client is not within the token audience'))
-  }
-  if ('cnf' in token.claims) {
-    return fail(tokenError('invalid_request', 'the subject token is bound to a key'))
-  }
-  if (!isNamedByMayAct(token.claims['may_act'], acting)) {
-    return fail(tokenError('invalid_request', 'may_act of the subject token names another actor'))
-  }
-  const scope = narrowScope(parameters.scope, token.scope, target.scope)
-  if (scope === undefined) {
-    return fail(tokenError('invalid_scope', 'scope is wider than the subject token or the client allows'))
-  }
-  const actor = nestActor(token, acting, options.maxActorDepth)
-  if (!actor.ok) return actor
-  return ok({
-    subject: token.subject,
-    audience: target.audience,
-    scope,
-    actor: actor.value,
-    claims: carryClaims(token, options.issuer),
-    derivedFrom: [token],
-    notAfter: token.expiresAt,
-    ttlSeconds: Math.min(target.ttlSeconds ?? options.maxTtlSeconds, options.maxTtlSeconds),
-    format: accessTokenFormat,
-    issuedTokenType: parameters.issuedTokenType,
-  })
-}
-
-/**
- * undefined when more is asked for than both hold. A subject token without scope holds none; who asks for no scope gets
- * none, since a default would be more than was asked for (RFC 6749 §3.3 leaves the default to the server).
- */
-function narrowScope(
-  requested: ScopeSet | undefined,
-  held: ScopeSet,
-  configured: ScopeSet,
-): ScopeSet | undefined {
-  if (requested === undefined) return emptyScope
-  const most = intersectScope(held, configured)
-  return isScopeWithin(requested, most) ? requested : undefined
+async function verifyActor(
+  verifier: Verifier,
+  actorToken: string | undefined,
+  now: number,
+): Promise<Result<VerifiedToken | undefined, TokenError>> {
+  if (actorToken === undefined) return ok(undefined)
+  const actor = await verifier.verify(actorToken, now)
+  return actor.ok ? actor : fail(unacceptable('actor', actor.error))
 }
 
 /** The client may try again when only the issuer's keys could not be fetched. */
-function unacceptable(refusal: Refusal): TokenError {
-  const detail = `subject token: ${refusal.detail}`
+function unacceptable(which: 'subject' | 'actor', refusal: Refusal): TokenError {
+  const detail = `${which} token: ${refusal.detail}`
   return refusal.code === 'token.keys_unavailable'
     ? tokenError('temporarily_unavailable', 'try again', detail)
-    : tokenError('invalid_request', 'the subject token is not acceptable', detail)
+    : tokenError('invalid_request', `the ${which} token is not acceptable`, detail)
 }
 
 function describeSubject(token: VerifiedToken): Partial<TokenFacts> {
@@ -141,12 +114,11 @@ function describeSubject(token: VerifiedToken): Partial<TokenFacts> {
   }
 }
 
+function describePerson({ issuer, subject, fingerprint }: VerifiedToken): NonNullable<TokenFacts['person']> {
+  return { issuer, subject, fingerprint }
+}
+
 /** Of the requested scopes those that are configured: any other text may be anything, a misplaced token included. */
 function describeScope(requested: ScopeSet | undefined, target: ExchangeTarget): string | undefined {
   return requested === undefined ? undefined : formatScope(intersectScope(requested, target.scope))
-}
-
-function describeIssuance(facts: TokenFacts, issuance: Omit<Issuance, 'facts'>): TokenFacts {
-  const chain = parseActor(issuance.actor, Number.POSITIVE_INFINITY)
-  return { ...facts, scope: formatScope(issuance.scope), actors: actorSubjects(chain) }
 }

@@ -4,9 +4,12 @@ import type { VerifiedToken } from '../../../../src/model/verified-token.ts'
 import { parseActor } from '../../../../src/oauth/actor.ts'
 import { scopeSet } from '../../../../src/oauth/scope-set.ts'
 import { tokenType } from '../../../../src/oauth/token-type.ts'
-import { isNamedByMayAct, nestActor } from '../../../../src/sts/grants/delegation.ts'
+import { isNamedByMayAct } from '../../../../src/policy/may-act.ts'
+import { nestActor } from '../../../../src/sts/grants/delegation.ts'
 
 const client = { id: 'orders', issuer: 'https://hub.example.com' }
+
+const budget = (maxActorDepth: number) => ({ maxActorDepth, maxActorBytes: 2_048, maxActorVisits: 2 })
 
 describe('may_act', () => {
   it.each<[unknown]>([
@@ -56,7 +59,7 @@ function token(act: Record<string, unknown> | undefined): VerifiedToken {
 
 describe('the act claim', () => {
   it('names the client at this issuer', () => {
-    expect(nestActor(token(undefined), client, 4)).toEqual({
+    expect(nestActor(token(undefined), client, budget(4))).toEqual({
       ok: true,
       value: { sub: 'orders', iss: client.issuer },
     })
@@ -64,7 +67,7 @@ describe('the act claim', () => {
 
   it('holds the chain before as it came, with members that nobody here knows', () => {
     const act = { sub: 'web', tenant: 't1', act: { sub: 'batch', iss: 'https://a' } }
-    expect(nestActor(token(act), client, 4)).toEqual({
+    expect(nestActor(token(act), client, budget(4))).toEqual({
       ok: true,
       value: { sub: 'orders', iss: client.issuer, act },
     })
@@ -72,30 +75,32 @@ describe('the act claim', () => {
 
   it('does not nest the current actor into itself', () => {
     const act = { sub: 'orders', iss: client.issuer, act: { sub: 'web' } }
-    expect(nestActor(token(act), client, 2)).toEqual({ ok: true, value: act })
+    expect(nestActor(token(act), client, budget(2))).toEqual({ ok: true, value: act })
   })
 
   it.each([
     ['another issuer', { sub: 'orders', iss: 'https://login.example.com' }],
     ['no issuer', { sub: 'orders' }],
   ])('nests a namesake from %s', (_, act) => {
-    expect(nestActor(token(act), client, 4)).toMatchObject({ value: { sub: 'orders', act } })
+    expect(nestActor(token(act), client, budget(4))).toMatchObject({ value: { sub: 'orders', act } })
   })
 
   it('nests a client that acted before another one', () => {
     const act = { sub: 'web', act: { sub: 'orders', iss: client.issuer } }
-    expect(nestActor(token(act), client, 3)).toMatchObject({ value: { sub: 'orders', act } })
+    expect(nestActor(token(act), client, budget(3))).toMatchObject({ value: { sub: 'orders', act } })
   })
 
   it('grows to the cap and no deeper', () => {
     const act = { sub: 'web', act: { sub: 'batch' } }
-    expect(nestActor(token(act), client, 3).ok).toBe(true)
-    expect(nestActor(token(act), client, 2)).toMatchObject({ error: { code: 'invalid_request' } })
-    expect(nestActor(token(undefined), client, 0)).toMatchObject({ error: { code: 'invalid_request' } })
+    expect(nestActor(token(act), client, budget(3)).ok).toBe(true)
+    expect(nestActor(token(act), client, budget(2))).toMatchObject({ error: { code: 'invalid_request' } })
+    expect(nestActor(token(undefined), client, budget(0))).toMatchObject({
+      error: { code: 'invalid_request' },
+    })
   })
 
   it('is refused when the subject token has one that was not understood', () => {
     const { actor, ...unread } = token({ sub: 'web' })
-    expect(nestActor(unread, client, 4)).toMatchObject({ error: { code: 'invalid_request' } })
+    expect(nestActor(unread, client, budget(4))).toMatchObject({ error: { code: 'invalid_request' } })
   })
 })

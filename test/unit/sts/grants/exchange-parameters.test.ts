@@ -21,7 +21,48 @@ describe('exchange parameters', () => {
     )
     expect(read).toEqual({
       ok: true,
-      value: { subjectToken: 'x', issuedTokenType: tokenType.jwt, scope: ['a', 'b'] },
+      value: {
+        subjectToken: 'x',
+        issuedTokenType: tokenType.jwt,
+        scope: ['a', 'b'],
+        actorToken: undefined,
+        mode: 'delegation',
+        caseId: undefined,
+      },
+    })
+  })
+
+  it('hold who acts, in what mode and under which case', () => {
+    const read = readExchangeParameters(
+      form({
+        ...required,
+        actor_token: 'y',
+        actor_token_type: tokenType.accessToken,
+        exchange_mode: 'impersonation',
+        request_context: '{"case_id":"CASE-1042","more":[1]}',
+      }),
+    )
+    expect(read).toMatchObject({ value: { actorToken: 'y', mode: 'impersonation', caseId: 'CASE-1042' } })
+  })
+
+  it.each([
+    ['an actor token without its type', { actor_token: 'y' }],
+    ['a type without an actor token', { actor_token_type: tokenType.accessToken }],
+    ['an actor token of another type', { actor_token: 'y', actor_token_type: tokenType.refreshToken }],
+    ['a mode that is not there', { exchange_mode: 'machine' }],
+    ['a context that is no object', { request_context: '["case_id"]' }],
+    ['a context that is no JSON', { request_context: '{case_id:1}' }],
+    ['a case twice', { request_context: '{"case_id":"A","case_id":"B"}' }],
+    ['a case that is no plain word', { request_context: '{"case_id":"a b"}' }],
+    ['a case that is no text', { request_context: '{"case_id":1}' }],
+    [
+      'a context that is too long',
+      { request_context: JSON.stringify({ case_id: 'A', x: 'x'.repeat(5_000) }) },
+    ],
+  ])('refuse %s', (_, wrong) => {
+    expect(readExchangeParameters(form({ ...required, ...wrong }))).toMatchObject({
+      ok: false,
+      error: { code: 'invalid_request' },
     })
   })
 

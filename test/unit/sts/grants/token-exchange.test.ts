@@ -106,7 +106,10 @@ describe('the token exchange grant', () => {
         verifier: { verify: () => ok({ ...token, claims }), recall: () => undefined },
         clients: [client],
         maxTtlSeconds: 60,
-        maxActorDepth: 4,
+        budget: { maxActorDepth: 4, maxActorBytes: 2_048, maxActorVisits: 2 },
+        policy: undefined,
+        approvals: undefined,
+        environment: undefined,
       }).authorize({ form, now: 1_000 }, client)
     expect(await authorize({})).toMatchObject({ ok: true })
     expect(await authorize({ cnf: {} })).toMatchObject({ error: { error: { code: 'invalid_request' } } })
