@@ -17,6 +17,7 @@ import type { OpenTunnels } from '../hop/forward/open-tunnels.ts'
 import { createHop, type Hop } from '../hop/hop.ts'
 import { createRefuse } from '../hop/refuse.ts'
 import { createRefuseUnreadable, type RefuseUnreadable } from '../hop/unreadable.ts'
+import { describeProtectedResource, type ResourceMetadata } from '../oauth/protected-resource.ts'
 import { createAllOf } from '../policy/all-of.ts'
 import { createDocumentEngine } from '../policy/document-engine.ts'
 import type { PolicyEngine } from '../policy/engine.ts'
@@ -96,11 +97,13 @@ function wireHop(
     negativeSeconds: exchangeConfig.negativeSeconds,
     clock,
   })
+  const resourceMetadata = describeResource(config)
+  const space = { realm: config.service, resourceMetadata: resourceMetadata?.url }
   const forward = createForward({
     upstream: config.upstream.url,
     protocol: config.upstream.protocol,
     trust: kept.upstreamTrust(config, parts),
-    realm: config.service,
+    space,
     bodyBytes: limits.bodyBytes,
     connectTimeoutMs: timeouts.upstreamConnectMs,
     headersTimeoutMs: timeouts.upstreamHeadersMs,
@@ -121,6 +124,7 @@ function wireHop(
       overload: () => load.overload(),
       context: config.context,
       pseudonym: `hopgate-${config.service}`,
+      resourceMetadata,
     }),
     authenticate: createAuthenticate(verifier, clock),
     authenticateActor: createAuthenticateActor(verifier, clock),
@@ -128,7 +132,7 @@ function wireHop(
     exchange,
     forward,
     record,
-    refuse: createRefuse(config.service),
+    refuse: createRefuse(space),
   }
 
   return {
@@ -162,4 +166,20 @@ function policyEngines(
  */
 function policyAndKey(policyDigest: string, signingKeyId: string | undefined): string {
   return digestFields('hopgate policy and key', [policyDigest, signingKeyId]).toString('hex')
+}
+
+/** The issuers and scopes that callers need are those of the protected routes. */
+function describeResource({
+  protectedResource,
+  issuers,
+  routes,
+}: SidecarConfig): ResourceMetadata | undefined {
+  if (protectedResource === undefined) return undefined
+  return describeProtectedResource({
+    ...protectedResource,
+    authorizationServers: issuers.map(({ issuer }) => issuer),
+    scope: routes.flatMap(route =>
+      route.kind === 'protected' ? [...route.scope, ...route.optionalScope] : [],
+    ),
+  })
 }

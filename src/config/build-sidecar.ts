@@ -67,6 +67,11 @@ export function buildSidecar(
     },
     audit: buildAudit(input.audit, files),
     forwarded: { trustedProxies: input.forwarded.trusted_proxies },
+    protectedResource: input.protected_resource && {
+      resource: input.protected_resource.resource,
+      name: input.protected_resource.name,
+      documentation: input.protected_resource.documentation,
+    },
     policy,
     environment,
     context: headers,

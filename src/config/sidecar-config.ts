@@ -20,6 +20,8 @@ export interface SidecarConfig {
   readonly timeouts: Timeouts
   readonly audit: AuditConfig
   readonly forwarded: ForwardedConfig
+  /** What anybody may read about this service (RFC 9728); undefined leaves the path to the routes. */
+  readonly protectedResource: ProtectedResourceConfig | undefined
   /** The document that every hop is decided by, besides the routes' own rules; undefined when there are only these. */
   readonly policy: PolicyDocument | undefined
   /** Where this runs, such as `production`, for the policy. */
@@ -218,6 +220,13 @@ export interface AuditConfig {
   readonly queue: number
   /** When the queue is full: refuse every request, or count what is lost. Privileged routes always refuse. */
   readonly whenFull: 'refuse' | 'count'
+}
+
+export interface ProtectedResourceConfig {
+  /** The resource identifier (RFC 9728 §1.2). */
+  readonly resource: string
+  readonly name: string | undefined
+  readonly documentation: string | undefined
 }
 
 export interface ForwardedConfig {

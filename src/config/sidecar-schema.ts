@@ -4,6 +4,7 @@ import { listenAddress, name } from './fields.ts'
 import { issuerList } from './issuer-schema.ts'
 import { listenSchema } from './listen-schema.ts'
 import { contextSchema, environmentName, policyFile } from './policy-keys.ts'
+import { protectedResourceSchema } from './protected-resource-schema.ts'
 import { routeSchema } from './route-schema.ts'
 import {
   auditSchema,
@@ -49,6 +50,11 @@ export const sidecarSchema = z.strictObject({
   timeouts: timeoutsSchema.prefault({}).describe('Bounds on waiting.'),
   audit: auditSchema.prefault({}).describe('Where the record of every hop goes.'),
   forwarded: forwardedSchema.prefault({}).describe('Whom to believe about the way a request came.'),
+  protected_resource: protectedResourceSchema
+    .optional()
+    .describe(
+      'What anybody may read about this service (RFC 9728). Challenges name the place. Absent: nothing.',
+    ),
   policy: policyFile,
   environment: environmentName,
   context: contextSchema.prefault({}).describe('How callers tell the occasion.'),

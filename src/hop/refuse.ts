@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { CallerResponse } from '../base/http-caller.ts'
 import { type Refusal, type RefusalAnswer, refusals } from '../model/refusal.ts'
-import { bearerChallenge } from '../oauth/challenge.ts'
+import { bearerChallenge, type ProtectionSpace } from '../oauth/challenge.ts'
 import { grpcFields, isGrpcCall } from './grpc-answer.ts'
 
 /** Answers a refusal; the only place where one becomes bytes. */
@@ -9,6 +9,9 @@ export type Refuse = (response: CallerResponse, refusal: Refusal, requestId: str
 
 /** `Retry-After` when the other side named no time, in seconds. */
 const defaultRetrySeconds = 1
+
+/** A document says the same to everyone, for as long as the configuration is the same. */
+const documentCaching = 'public, max-age=300'
 
 /** The one status of the table without a body (RFC 9110 §15.3.5). */
 const noContent = 204
@@ -18,9 +21,9 @@ const noContent = 204
  * an RFC 9457 problem as the body. The detail stays in the record; nothing here quotes the request. A gRPC call gets the
  * same as gRPC says it.
  *
- * @param realm the service's name, for the challenge
+ * @param space for the challenge
  */
-export function createRefuse(realm: string): Refuse {
+export function createRefuse(space: ProtectionSpace): Refuse {
   return (response, refusal, requestId) => {
     if (response.headersSent || response.destroyed) {
       // Too late for an answer: a broken connection says that what came is not whole.
@@ -28,17 +31,18 @@ export function createRefuse(realm: string): Refuse {
       return
     }
     const answer: RefusalAnswer = refusals[refusal.code]
-    const fields = refusalFields(answer, refusal, realm, requestId)
+    const fields = refusalFields(answer, refusal, space, requestId)
     if (isGrpcCall(response.req)) {
       response.writeHead(200, 'OK', [...grpcFields(answer), ...fields])
       response.end()
       return
     }
-    const body = answer.status === noContent ? undefined : problem(answer, refusal.code)
+    const { document } = refusal
+    const body = answer.status === noContent ? undefined : (document ?? problem(answer, refusal.code))
     if (body !== undefined) {
       fields.push(
         'Content-Type',
-        'application/problem+json',
+        document === undefined ? 'application/problem+json' : 'application/json',
         'Content-Length',
         String(Buffer.byteLength(body)),
       )
@@ -59,14 +63,14 @@ function problem({ title, status }: RefusalAnswer, code: Refusal['code']): strin
 function refusalFields(
   answer: RefusalAnswer,
   refusal: Refusal,
-  realm: string,
+  space: ProtectionSpace,
   requestId: string | undefined,
 ): string[] {
-  const fields = ['Cache-Control', 'no-store']
+  const fields = ['Cache-Control', refusal.document === undefined ? 'no-store' : documentCaching]
   if (requestId !== undefined) fields.push('X-Request-Id', requestId)
   if (answer.challenge !== undefined) {
     const error = answer.challenge === 'bare' ? undefined : answer.challenge
-    fields.push('WWW-Authenticate', bearerChallenge(realm, error, refusal))
+    fields.push('WWW-Authenticate', bearerChallenge(space, error, refusal))
   }
   if (answer.retry === true)
     fields.push('Retry-After', String(refusal.retryAfterSeconds ?? defaultRetrySeconds))

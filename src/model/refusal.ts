@@ -25,8 +25,10 @@ export const refusals = {
   'request.expectation': { status: 417, title: 'Expectation not supported', close: true },
   'request.timeout': { status: 408, title: 'Request took too long', close: true },
   'request.method': { status: 501, title: 'Method not supported' },
-  // Going no further is what was asked for (RFC 9110 §7.6.2), so this is the one answer that is no error.
+  // Going no further is what was asked for (RFC 9110 §7.6.2), so this answer is no error, nor is the next.
   'request.max_forwards': { status: 204, title: 'Answered by the last hop' },
+  // The metadata of the protected resource (RFC 9728 §3.2).
+  'request.resource_metadata': { status: 200, title: 'Answered with metadata' },
   'request.origin': { status: 403, title: 'Origin not permitted' },
   'request.loop': { status: 508, title: 'Loop detected' },
   'route.not_found': { status: 404, title: 'No such route' },
@@ -87,6 +89,8 @@ export interface Refusal {
   readonly stepUp?: StepUp
   /** Methods for the `Allow` field. */
   readonly allow?: readonly string[]
+  /** JSON that is the answer, instead of a problem that would say what is wrong. */
+  readonly document?: string
   /** Seconds for `Retry-After`, where the other side named them. */
   readonly retryAfterSeconds?: number
 }

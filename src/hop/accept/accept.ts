@@ -5,12 +5,14 @@ import type { ContextHeaders } from '../../config/sidecar-config.ts'
 import type { AdmittedRequest } from '../../model/admitted-request.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
 import type { Route } from '../../model/route.ts'
+import type { ResourceMetadata } from '../../oauth/protected-resource.ts'
 import { readHost } from './authority.ts'
 import { type CleanHeaders, cleanHeaders } from './clean-headers.ts'
 import { pushForwardingFields } from './forwarding-fields.ts'
 import { readMaxForwards } from './max-forwards.ts'
 import { readOccasion } from './occasion.ts'
 import { hasTokenInQuery, readRequestTarget } from './request-target.ts'
+import { answerResourceMetadata } from './resource-metadata.ts'
 import type { RouteTable } from './route-table.ts'
 import { continueTrace, randomHex } from './trace-context.ts'
 import type { IsTrustedProxy } from './trusted-proxies.ts'
@@ -40,6 +42,8 @@ export interface AcceptOptions {
   readonly context: ContextHeaders
   /** This hop's name in `Via`; a request that carries it has been here before. */
   readonly pseudonym: string
+  /** Answered here instead of being forwarded; undefined leaves its path to the routes. */
+  readonly resourceMetadata?: ResourceMetadata | undefined
 }
 
 export type Accept = (received: ReceivedRequest) => Result<AdmittedRequest, Refusal>
@@ -79,6 +83,8 @@ export function createAccept(options: AcceptOptions): Accept {
     if (target === undefined)
       return fail(refusal('request.malformed', 'a target that readers could disagree on'))
     if (hasTokenInQuery(target.target)) return fail(refusal('token.ambiguous', 'access_token in the query'))
+    const metadata = answerResourceMetadata(options.resourceMetadata, method, target.path)
+    if (metadata !== undefined) return fail(metadata)
 
     const route = options.routes.find(host, method, target.path)
     if (isMethodList(route)) return fail(noRoute(route))

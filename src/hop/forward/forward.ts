@@ -7,6 +7,7 @@ import type { Delivery } from '../../model/delivery.ts'
 import type { ExchangeRequest } from '../../model/exchange-request.ts'
 import type { IssuedToken } from '../../model/issued-token.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
+import type { ProtectionSpace } from '../../oauth/challenge.ts'
 import { createConnect, type UpstreamTrust } from './connect.ts'
 import { deadlineOf } from './deadline.ts'
 import { createHttp1Client } from './http1/http1-client.ts'
@@ -29,7 +30,7 @@ export interface ForwardOptions {
   readonly protocol: UpstreamConfig['protocol']
   /** Present exactly for an `https:` upstream. */
   readonly trust: UpstreamTrust | undefined
-  readonly realm: string
+  readonly space: ProtectionSpace
   readonly bodyBytes: number | undefined
   readonly connectTimeoutMs: number
   readonly headersTimeoutMs: number
@@ -100,7 +101,7 @@ export function createForward(options: ForwardOptions): Forward {
   ): ResponseRelay =>
     new ResponseRelay({
       response,
-      realm: passport === undefined ? undefined : options.realm,
+      space: passport === undefined ? undefined : options.space,
       issued: passport?.issued.value,
       monotonicMs,
       finish,
@@ -137,7 +138,7 @@ export function createForward(options: ForwardOptions): Forward {
           tunnel,
           fields,
           lifeMs: passport === undefined ? Infinity : (passport.request.notAfter - clock.now()) * 1_000,
-          realm: passport === undefined ? undefined : options.realm,
+          space: passport === undefined ? undefined : options.space,
           issued: passport?.issued.value,
           onUnauthorized() {
             if (passport !== undefined) options.onUnauthorized(passport.request)

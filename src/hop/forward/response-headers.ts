@@ -1,6 +1,6 @@
 import { connectionOptions, removeFields } from '../../base/connection-options.ts'
 import type { Secret } from '../../base/secret.ts'
-import { bearerChallenge } from '../../oauth/challenge.ts'
+import { bearerChallenge, type ProtectionSpace } from '../../oauth/challenge.ts'
 
 /** What becomes of a response field, by its name. */
 type Destiny = 'forwarded' | 'dropped' | 'connection' | 'challenge'
@@ -41,12 +41,12 @@ export const notInTrailers: ReadonlySet<string> = new Set([
  * A challenge of the upstream names a token that the caller never held, so it is replaced by a bare one; a step-up
  * challenge (RFC 9470) is for the caller and passes.
  *
- * @param realm for the replaced challenge; undefined on a public route, where upstream's challenge is its own affair
+ * @param space for the replaced challenge; undefined on a public route, where upstream's challenge is its own affair
  * @param issued what upstream got in the request and must not hand on: a field that holds it is dropped
  */
 export function responseHeaders(
   raw: readonly string[],
-  realm: string | undefined,
+  space: ProtectionSpace | undefined,
   issued?: Secret,
 ): string[] {
   const fields: string[] = []
@@ -70,7 +70,7 @@ export function responseHeaders(
         break
     }
   }
-  if (challenges.length > 0) pushChallenges(fields, challenges, realm)
+  if (challenges.length > 0) pushChallenges(fields, challenges, space)
   if (connection !== undefined && connection !== 'keep-alive' && connection !== 'close') {
     const nominated = new Set(connectionOptions(connection))
     // Dropping the length would change where the message ends.
@@ -116,10 +116,14 @@ function classify(name: string): Destiny {
   return dropped.has(name) ? 'dropped' : 'forwarded'
 }
 
-function pushChallenges(fields: string[], challenges: readonly string[], realm: string | undefined): void {
+function pushChallenges(
+  fields: string[],
+  challenges: readonly string[],
+  space: ProtectionSpace | undefined,
+): void {
   const stepUp = challenges.filter(challenge =>
     challenge.includes('error="insufficient_user_authentication"'),
   )
-  const shown = realm === undefined ? challenges : stepUp.length > 0 ? stepUp : [bearerChallenge(realm)]
+  const shown = space === undefined ? challenges : stepUp.length > 0 ? stepUp : [bearerChallenge(space)]
   for (const challenge of shown) fields.push('WWW-Authenticate', challenge)
 }

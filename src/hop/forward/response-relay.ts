@@ -4,13 +4,14 @@ import { fail, ok, type Result } from '../../base/result.ts'
 import type { Secret } from '../../base/secret.ts'
 import type { Delivery } from '../../model/delivery.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
+import type { ProtectionSpace } from '../../oauth/challenge.ts'
 import type { RequestBody } from './request-body.ts'
 import { reasonPhrase, responseHeaders, responseTrailers } from './response-headers.ts'
 import type { ResponseHandler, UpstreamCall } from './upstream-client.ts'
 
 export interface RelayOptions {
   readonly response: CallerResponse
-  readonly realm: string | undefined
+  readonly space: ProtectionSpace | undefined
   /** The token that upstream got; undefined on a public route. */
   readonly issued: Secret | undefined
   readonly monotonicMs: () => number
@@ -135,8 +136,8 @@ export class ResponseRelay implements ResponseHandler {
     const head = this.#heldHead
     if (head === undefined) return
     this.#heldHead = undefined
-    const { realm, issued } = this.#options
-    const fields = responseHeaders(head.fields, realm, issued)
+    const { space, issued } = this.#options
+    const fields = responseHeaders(head.fields, space, issued)
     if (this.#status === 204) removeFields(fields, lengthFields)
     this.#response.writeHead(this.#status, reasonPhrase(head.phrase, issued), fields)
   }

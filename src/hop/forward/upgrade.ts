@@ -8,6 +8,7 @@ import type { Secret } from '../../base/secret.ts'
 import type { AdmittedRequest } from '../../model/admitted-request.ts'
 import type { Delivery } from '../../model/delivery.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
+import type { ProtectionSpace } from '../../oauth/challenge.ts'
 import type { Connect } from './connect.ts'
 import type { OpenTunnels } from './open-tunnels.ts'
 import { responseHeaders } from './response-headers.ts'
@@ -37,7 +38,7 @@ export interface UpgradeRequest {
   /** The connection ends after this time, when the token that opened it does. Infinity without a token. */
   readonly lifeMs: number
   /** For the challenge that replaces upstream's; undefined on a public route. */
-  readonly realm: string | undefined
+  readonly space: ProtectionSpace | undefined
   /** The token that upstream gets; undefined on a public route. */
   readonly issued: Secret | undefined
   /** Called when upstream says 401 to the issued token. */
@@ -196,13 +197,13 @@ class UpgradeTimeout extends Error {
 /** An answer other than 101, on its way to the caller with backpressure; the connection ends with it. */
 function relayAnswer(
   answer: IncomingMessage,
-  { tunnel: { response }, realm, issued, onUnauthorized }: UpgradeRequest,
+  { tunnel: { response }, space, issued, onUnauthorized }: UpgradeRequest,
   finish: (bytesOut: number, complete: boolean) => void,
 ): void {
   const status = statusOf(answer)
   if (status === 401) onUnauthorized()
   const phrase = answer.statusMessage ?? ''
-  const fields = responseHeaders(answer.rawHeaders, realm, issued)
+  const fields = responseHeaders(answer.rawHeaders, space, issued)
   response.writeHead(status, issued?.isIn(phrase) ? '' : phrase, fields)
   let bytesOut = 0
   answer.on('data', (chunk: Buffer) => {

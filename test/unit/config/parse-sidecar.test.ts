@@ -40,6 +40,7 @@ describe('a sidecar configuration of seven lines', () => {
       },
       audit: { file: undefined, queue: 10_000, whenFull: 'count' },
       forwarded: { trustedProxies: [] },
+      protectedResource: undefined,
       exchange: { timeoutMs: 5000, marginSeconds: 10, negativeSeconds: 5, actor: 'required', algorithms },
       issuers: [
         {
@@ -166,6 +167,7 @@ limits: { headers: 32KiB, header_count: 50, target: 1KiB, body: 1MiB, token: 4Ki
 timeouts: { headers: 1s, keep_alive: 2s, body_idle: 3s, upstream_connect: 4s, upstream_headers: 5s, websocket_idle: 6s, drain: 0s }
 audit: { file: logs/audit.jsonl, queue: 5, when_full: refuse }
 forwarded: { trusted_proxies: [10.0.0.0/8, "fd00::/8", 192.0.2.1] }
+protected_resource: { resource: https://api.example.com/v1, name: Orders, documentation: https://docs.example.com/?v=1 }
 `
   const config = readSidecar(text, { PASSWORD: 'pw' }, '/etc/hopgate/c.yaml')
 
@@ -250,6 +252,11 @@ forwarded: { trusted_proxies: [10.0.0.0/8, "fd00::/8", 192.0.2.1] }
       },
       audit: { file: '/etc/hopgate/logs/audit.jsonl', queue: 5, whenFull: 'refuse' },
       forwarded: { trustedProxies: ['10.0.0.0/8', 'fd00::/8', '192.0.2.1'] },
+      protectedResource: {
+        resource: 'https://api.example.com/v1',
+        name: 'Orders',
+        documentation: 'https://docs.example.com/?v=1',
+      },
       sts: undefined,
     })
     expect(config.cache.redis?.expose()).toBe('rediss://:pw@redis:6380/1')

@@ -21,7 +21,7 @@ describe('a good configuration', () => {
 describe('keys', () => {
   it('says where an unknown key stands and what was meant', () => {
     expect(sidecarProblems(`${goodSidecar}chache: {}\n`)).toEqual([
-      'c.yaml:8:1: chache: found an unknown key; expected one of service, listen, admin, upstream, workers, issuers, exchange, cache, routes, limits, timeouts, audit, forwarded, policy, environment, context, sts; did you mean "cache"?',
+      'c.yaml:8:1: chache: found an unknown key; expected one of service, listen, admin, upstream, workers, issuers, exchange, cache, routes, limits, timeouts, audit, forwarded, protected_resource, policy, environment, context, sts; did you mean "cache"?',
     ])
     expect(sidecarProblems(`${goodSidecar}limits:\n  headres: 1KiB\n`)).toEqual([
       'c.yaml:9:3: limits.headres: found an unknown key; expected one of headers, header_count, target, body, token, connections, requests, event_loop_delay, memory, requests_per_connection, streams_per_connection; did you mean "headers"?',
@@ -153,6 +153,26 @@ describe('values', () => {
       'c.yaml:8:21: audit.when_full: found an empty list; expected one of refuse, count',
     ],
     [8, 'cache:', 'c.yaml:8:7: cache: found nothing; expected a mapping'],
+    [
+      8,
+      'protected_resource: { resource: http://api.example.com }',
+      'c.yaml:8:33: protected_resource.resource: found a value, which is not https:; expected an https: URL without query',
+    ],
+    [
+      8,
+      'protected_resource: { resource: "https://api.example.com/?a" }',
+      'c.yaml:8:33: protected_resource.resource: found a value, which has a query; expected an https: URL without query',
+    ],
+    [
+      8,
+      'protected_resource: { resource: https://api.example.com, documentation: "javascript:alert(1)" }',
+      'c.yaml:8:73: protected_resource.documentation: found a value, which is not an absolute URL; expected an https: or http: URL',
+    ],
+    [
+      8,
+      'protected_resource: { name: Orders }',
+      'c.yaml:8:21: protected_resource.resource: found nothing; expected an https: URL without query',
+    ],
     [
       8,
       'forwarded: { trusted_proxies: [10.0.0.0/33] }',

@@ -76,7 +76,7 @@ describe('a refusal', () => {
       writeHead: (status: number, _phrase: string, fields: string[]) => written.push(status, fields),
       end: (...body: unknown[]) => written.push(body),
     } as unknown as CallerResponse
-    createRefuse('orders')(response, refusal('token.missing', 'none'), 'request-1')
+    createRefuse({ realm: 'orders' })(response, refusal('token.missing', 'none'), 'request-1')
     return written
   }
   const kept = [

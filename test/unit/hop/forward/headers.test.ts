@@ -37,7 +37,7 @@ describe('outgoingHeaders', () => {
 describe('responseHeaders', () => {
   it('keeps end-to-end fields as they are spelled, and every Set-Cookie', () => {
     const fields = ['Content-Type', 'text/plain', 'set-cookie', 'a=1', 'Set-Cookie', 'b=2']
-    expect(responseHeaders(fields, 'orders')).toEqual(fields)
+    expect(responseHeaders(fields, { realm: 'orders' })).toEqual(fields)
   })
 
   it('takes out what ends at this hop, what Connection nominates, and credentials', () => {
@@ -54,7 +54,7 @@ describe('responseHeaders', () => {
       ],
       ...['TE', 'x', 'Transfer-Encoding', 'chunked', 'Proxy-Authenticate', 'Basic', 'Content-Length', '2'],
     ]
-    expect(responseHeaders(fields, 'orders')).toEqual(['Content-Length', '2'])
+    expect(responseHeaders(fields, { realm: 'orders' })).toEqual(['Content-Length', '2'])
   })
 
   it('takes out every field that holds the issued token, however it is wrapped', () => {
@@ -63,7 +63,7 @@ describe('responseHeaders', () => {
       ...['X-Echo', 'issued.token.value', 'Set-Cookie', 'a=issued.token.value; HttpOnly', 'X-Kept', '1'],
       ...['WWW-Authenticate', 'Bearer error="insufficient_user_authentication", x="issued.token.value"'],
     ]
-    expect(responseHeaders(fields, 'orders', issued)).toEqual(['X-Kept', '1'])
+    expect(responseHeaders(fields, { realm: 'orders' }, issued)).toEqual(['X-Kept', '1'])
     expect(responseTrailers(['X-Late', 'issued.token.value', 'X-Kept', '1'], issued)).toEqual([
       ['X-Kept', '1'],
     ])
@@ -71,20 +71,22 @@ describe('responseHeaders', () => {
 
   it('does not let Connection take the length away', () => {
     const fields = ['Connection', 'content-length', 'Content-Length', '2']
-    expect(responseHeaders(fields, 'orders')).toEqual(['Content-Length', '2'])
+    expect(responseHeaders(fields, { realm: 'orders' })).toEqual(['Content-Length', '2'])
   })
 
   it('replaces challenges that name the issued token by a bare one', () => {
     const challenge = 'Bearer error="invalid_token", error_description="aud orders-api"'
-    expect(responseHeaders(['WWW-Authenticate', challenge, 'www-authenticate', 'Basic'], 'orders')).toEqual([
-      'WWW-Authenticate',
-      'Bearer realm="orders"',
-    ])
+    expect(
+      responseHeaders(['WWW-Authenticate', challenge, 'www-authenticate', 'Basic'], { realm: 'orders' }),
+    ).toEqual(['WWW-Authenticate', 'Bearer realm="orders"'])
   })
 
   it('lets a step-up challenge through, and every challenge of a public route', () => {
     const stepUp = 'Bearer error="insufficient_user_authentication", acr_values="mfa"'
-    expect(responseHeaders(['www-authenticate', stepUp], 'orders')).toEqual(['WWW-Authenticate', stepUp])
+    expect(responseHeaders(['www-authenticate', stepUp], { realm: 'orders' })).toEqual([
+      'WWW-Authenticate',
+      stepUp,
+    ])
     const basic = ['WWW-Authenticate', 'Basic realm="x"']
     expect(responseHeaders(basic, undefined)).toEqual(basic)
   })

@@ -88,7 +88,7 @@ function start(about: Partial<RelayOptions> = {}) {
   let unauthorized = 0
   const relay = new ResponseRelay({
     response,
-    realm: 'orders',
+    space: { realm: 'orders' },
     issued,
     monotonicMs: () => nowMs,
     finish: result => results.push(result),
@@ -397,7 +397,7 @@ describe('a caller that goes away', () => {
     const results: unknown[] = []
     const relay = new ResponseRelay({
       response,
-      realm: undefined,
+      space: undefined,
       issued: undefined,
       monotonicMs: () => 0,
       finish: result => results.push(result),
