@@ -11,6 +11,7 @@ import { createTrustedProxies } from '../hop/accept/trusted-proxies.ts'
 import { createAuthenticate } from '../hop/authenticate/authenticate.ts'
 import { createAuthenticateActor } from '../hop/authenticate/authenticate-actor.ts'
 import { createAuthorize } from '../hop/authorize/authorize.ts'
+import type { CacheKeyContext } from '../hop/exchange/cache-key.ts'
 import { createExchange } from '../hop/exchange/exchange.ts'
 import { createForward } from '../hop/forward/forward.ts'
 import type { OpenTunnels } from '../hop/forward/open-tunnels.ts'
@@ -23,6 +24,7 @@ import { createDocumentEngine } from '../policy/document-engine.ts'
 import type { PolicyEngine } from '../policy/engine.ts'
 import { createPolicy } from '../policy/policy.ts'
 import { createRouteRules } from '../policy/route-rules.ts'
+import type { Signer } from '../sts/signer.ts'
 import type { KeptParts } from './kept-parts.ts'
 import type { AssembledRecord } from './record.ts'
 import { makeOwning } from './shared-part.ts'
@@ -84,15 +86,11 @@ function wireHop(
   const { exchange: exchangeConfig, limits, timeouts } = config
   const issuance = kept.issuance(config, parts)
   const verifier = kept.verifier(config, issuance, parts)
-  const { exchanger, tokenService, signingKeyId } = issuance
+  const { exchanger, tokenService, signer } = issuance
   const exchange = createExchange({
     cache: kept.cache(config, parts),
     exchanger,
-    context: {
-      clientId: exchangeConfig.client.id,
-      server: exchangeConfig.server,
-      policyDigest: policyAndKey(config.policyDigest, signingKeyId),
-    },
+    context: createCacheContext(config, signer),
     timeoutMs: exchangeConfig.timeoutMs,
     negativeSeconds: exchangeConfig.negativeSeconds,
     clock,
@@ -161,11 +159,26 @@ function policyEngines(
 }
 
 /**
- * What the embedded token service signed is good only as long as its key is: whoever signs with another one, as after a
- * restart without a key file, must not find the token in Redis.
+ * What the embedded token service signed is good only as long as its key is: whoever has other keys, as after a restart
+ * without a key file, or when one was withdrawn, must not find the token in memory or Redis.
  */
-function policyAndKey(policyDigest: string, signingKeyId: string | undefined): string {
-  return digestFields('hopgate policy and key', [policyDigest, signingKeyId]).toString('hex')
+function createCacheContext(
+  { policyDigest, exchange: { client, server } }: SidecarConfig,
+  signer: Signer | undefined,
+): () => CacheKeyContext {
+  const contextFor = (keySetId: string | undefined): CacheKeyContext => ({
+    clientId: client.id,
+    server,
+    policyDigest: digestFields('hopgate policy and key', [policyDigest, keySetId]).toString('hex'),
+  })
+  let keySetId = signer?.keySetId()
+  let context = contextFor(keySetId)
+  return () => {
+    if (signer === undefined || signer.keySetId() === keySetId) return context
+    keySetId = signer.keySetId()
+    context = contextFor(keySetId)
+    return context
+  }
 }
 
 /** The issuers and scopes that callers need are those of the protected routes. */

@@ -11,6 +11,7 @@ import { createHubServer } from '../hub/hub-server.ts'
 import { createTokenEventWriter } from '../hub/token-event-line.ts'
 import { createMemoryReplayStore } from '../sts/memory-replay-store.ts'
 import { createMemoryRevocationStore } from '../sts/memory-revocation-store.ts'
+import { openSigner } from '../sts/open-signer.ts'
 import { createRedisReplayStore } from '../sts/redis-replay-store.ts'
 import { createRedisRevocationStore } from '../sts/redis-revocation-store.ts'
 import type { ReplayStore } from '../sts/replay-store.ts'
@@ -63,6 +64,11 @@ export async function startHub(config: HubConfig, deps: HubDependencies): Promis
   const revocations = openRevocationStore(config.redis, clock)
   started.defer(() => revocations.close())
 
+  const { signer, close: closeSigner } = openSigner(
+    { file: config.sts.keys, algorithm: config.sts.algorithm },
+    { clock, log },
+  )
+  started.defer(closeSigner)
   const write = createTokenEventWriter(config.sts.issuer)
   const service = createTokenService(config.sts, {
     clock,
@@ -70,6 +76,7 @@ export async function startHub(config: HubConfig, deps: HubDependencies): Promis
     client,
     replay,
     revocations,
+    signer,
     record: event => writer.write(write(event)),
     isRecording,
   })

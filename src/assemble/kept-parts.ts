@@ -3,7 +3,7 @@ import { createHttpClient } from '../base/http-client.ts'
 import type { HttpHandler } from '../base/http-message.ts'
 import type { Log } from '../base/log.ts'
 import { createTlsMaterial } from '../base/tls-material.ts'
-import type { CacheConfig, SidecarConfig } from '../config/sidecar-config.ts'
+import type { CacheConfig, IssuerRules, SidecarConfig, StsConfig } from '../config/sidecar-config.ts'
 import { TokenExchanger } from '../hop/exchange/exchangers/token-exchange.ts'
 import { LayeredCache } from '../hop/exchange/layered-cache.ts'
 import { MemoryCache } from '../hop/exchange/memory-cache.ts'
@@ -11,9 +11,11 @@ import { RedisCache } from '../hop/exchange/redis-cache.ts'
 import type { UpstreamTrust } from '../hop/forward/connect.ts'
 import { createMemoryReplayStore } from '../sts/memory-replay-store.ts'
 import { createMemoryRevocationStore } from '../sts/memory-revocation-store.ts'
+import { openSigner, type SignerSource } from '../sts/open-signer.ts'
 import { createRedisRevocationStore } from '../sts/redis-revocation-store.ts'
 import type { RevocationStore } from '../sts/revocation-store.ts'
-import { openSigner, type Signer } from '../sts/signer.ts'
+import type { Signer } from '../sts/signer.ts'
+import { SignerKeys } from '../sts/signer-keys.ts'
 import { createTokenService, type TokenService } from '../sts/token-service.ts'
 import { createJwtVerifier, type JwtVerifier } from '../tokens/verify-jwt.ts'
 import type { AssembledRecord } from './record.ts'
@@ -24,8 +26,8 @@ export interface Issuance {
   readonly exchanger: TokenExchanger
   /** The embedded token service; undefined when an authorization server is configured. */
   readonly tokenService: TokenService | undefined
-  /** `kid` of the key that the embedded token service signs with. */
-  readonly signingKeyId: string | undefined
+  /** What the embedded token service signs with; its keys may become others. */
+  readonly signer: Signer | undefined
 }
 
 /**
@@ -41,6 +43,8 @@ export interface KeptParts {
   cache(config: SidecarConfig, user: AsyncDisposableStack): LayeredCache
   /** Made of `upstream.tls`; undefined without TLS. Its files are watched. */
   upstreamTrust(config: SidecarConfig, user: AsyncDisposableStack): UpstreamTrust | undefined
+  /** Ends what is kept without users: the signers. */
+  close(): void
 }
 
 export interface KeptPartsDependencies {
@@ -48,7 +52,7 @@ export interface KeptPartsDependencies {
   readonly log: Log
   readonly record: AssembledRecord
   /** Signs for the embedded token service instead of the keys of that file, or of no file. Asked once for each file. */
-  readonly signerOf?: ((file: string | undefined) => Signer) | undefined
+  readonly signerOf?: ((source: SignerSource) => Signer) | undefined
 }
 
 /** The parts of one sidecar. */
@@ -57,7 +61,7 @@ export function createKeptParts({ clock, log, record, ...given }: KeptPartsDepen
   const verifiers = new SharedPart<JwtVerifier>()
   const caches = new SharedPart<LayeredCache>()
   const trusts = new SharedPart<UpstreamTrust>()
-  const signerOf = createSignerOf(given.signerOf ?? openSigner)
+  const signers = new KeptSigners(clock, log, given.signerOf)
   // An assertion that was used stays used, whatever is reloaded.
   const replay = createMemoryReplayStore(clock)
   const revokedHere = createMemoryRevocationStore(clock)
@@ -79,7 +83,7 @@ export function createKeptParts({ clock, log, record, ...given }: KeptPartsDepen
         let tokenService: TokenService | undefined
         let signer: Signer | undefined
         if (sts !== undefined) {
-          signer = signerOf(sts.keys)
+          signer = signers.of(sts)
           const service = createTokenService(sts, {
             clock,
             log,
@@ -94,15 +98,16 @@ export function createKeptParts({ clock, log, record, ...given }: KeptPartsDepen
           local.set(new URL(sts.issuer).origin, service.handle)
           tokenService = service
         }
-        const exchanger = new TokenExchanger(exchange, { client, clock, log })
+        const keys = signer && new SignerKeys(signer)
+        const exchanger = new TokenExchanger(exchange, { client, clock, log, keys })
         owned.defer(() => exchanger.close())
-        return { exchanger, tokenService, signingKeyId: signer?.publicKeys()[0]?.kid }
+        return { exchanger, tokenService, signer }
       })
     },
 
-    verifier({ issuers, sts, limits, cache }, { tokenService, signingKeyId }, user) {
-      // The keys of the embedded token service are found within the process, and are the same as long as these are.
-      const own = sts && { issuer: sts.issuer, signingKeyId }
+    verifier({ issuers, sts, limits, cache }, { tokenService, signer }, user) {
+      // The keys of the embedded token service are found within the process, where they belong to the file.
+      const own = sts && { issuer: sts.issuer, file: sts.keys }
       const { maxEntries, maxBytes } = cache
       const memory = { maxEntries, maxBytes }
       return verifiers.use({ issuers, own, memory }, user, owned => {
@@ -119,6 +124,7 @@ export function createKeptParts({ clock, log, record, ...given }: KeptPartsDepen
           tokenBytes,
           keyOptions: { clock },
           memory,
+          keysOf: ownKeys(issuers, own?.issuer, signer),
         })
         owned.defer(() => verifier.close())
         return verifier
@@ -143,15 +149,48 @@ export function createKeptParts({ clock, log, record, ...given }: KeptPartsDepen
         return { material, target: { url, serverName, spiffeIds } }
       })
     },
+
+    close: () => signers.close(),
   }
 }
 
+/** The keys of the own issuer are looked up in the signer, unless the configuration says what they are. */
+function ownKeys(
+  issuers: readonly IssuerRules[],
+  own: string | undefined,
+  signer: Signer | undefined,
+): ReadonlyMap<string, SignerKeys> {
+  const isOwn = issuers.some(({ issuer, keys }) => issuer === own && keys.kind === 'discovery')
+  return new Map(own !== undefined && signer !== undefined && isOwn ? [[own, new SignerKeys(signer)]] : [])
+}
+
 /** The embedded token service keeps its signing keys over reloads, so that what it has issued stays good. */
-function createSignerOf(open: typeof openSigner): typeof openSigner {
-  const signers = new Map<string | undefined, Signer>()
-  return file => {
-    const signer = signers.get(file) ?? open(file)
-    signers.set(file, signer)
-    return signer
+class KeptSigners {
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #given: KeptPartsDependencies['signerOf']
+  readonly #open = new Map<string | undefined, { readonly signer: Signer; close(): void }>()
+
+  constructor(clock: Clock, log: Log, given: KeptPartsDependencies['signerOf']) {
+    this.#clock = clock
+    this.#log = log
+    this.#given = given
+  }
+
+  /** @throws Error, without any key material, for a key file that cannot be used */
+  of({ keys: file, algorithm }: StsConfig): Signer {
+    let opened = this.#open.get(file)
+    if (opened === undefined) {
+      opened =
+        this.#given === undefined
+          ? openSigner({ file, algorithm }, { clock: this.#clock, log: this.#log })
+          : { signer: this.#given({ file, algorithm }), close() {} }
+      this.#open.set(file, opened)
+    }
+    return opened.signer
+  }
+
+  close(): void {
+    for (const opened of this.#open.values()) opened.close()
   }
 }

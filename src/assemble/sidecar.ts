@@ -59,6 +59,7 @@ export async function startSidecar(
   const load = createLoadMonitor(config.limits, () => record.underWay(), dependencies.processes)
   started.defer(() => load.close())
   const kept = createKeptParts({ log, clock, record, signerOf: dependencies.signerOf })
+  started.defer(() => kept.close())
   /** The current one, and those before it that requests are still under way in. */
   const hops = new Set<AssembledHop>()
   const assemble = (next: SidecarConfig): AssembledHop => {

@@ -205,6 +205,8 @@ function write(req: IncomingMessage, res: ServerResponse, response: HttpResponse
   res.setHeader('cache-control', 'no-store')
   res.setHeader('x-content-type-options', 'nosniff')
   for (const [name, value] of Object.entries(response.headers)) res.setHeader(name, value)
-  if (response.status !== 204) res.setHeader('content-length', Buffer.byteLength(response.body))
+  // What 304 stands for is longer (RFC 9110 §8.6).
+  if (response.status !== 204 && response.status !== 304)
+    res.setHeader('content-length', Buffer.byteLength(response.body))
   res.end(req.method === 'HEAD' ? undefined : response.body)
 }

@@ -40,10 +40,11 @@ export function buildSidecarSts(
 ): StsConfig | undefined {
   if (exchange.server !== undefined) return undefined
   const input = sts ?? sidecarStsSchema.parse({})
-  const { issuer, keys, issuers, clusters, trust_domains } = input
+  const { issuer, keys, algorithm, issuers, clusters, trust_domains } = input
   return {
     issuer: issuer ?? `http://127.0.0.1:${admin.port}`,
     keys: keys === undefined ? undefined : lookup.files.resolve(keys),
+    algorithm,
     ...buildStsBounds(input),
     issuers: issuers === undefined ? ownIssuers : buildIssuers(issuers, lookup.files),
     clients: [

@@ -41,6 +41,10 @@ export function checkSidecar({ parts, report }: ConfigDocument<SidecarInput>): v
     report.add({ path: ['admin'], found, expected: 'a port, or sts.issuer' })
   }
   checkStsClients(sts ?? {}, 'none', report)
+  if (sts !== undefined && !exchange.algorithms.includes(sts.algorithm)) {
+    const found = `${sts.algorithm}, which is not among exchange.algorithms`
+    report.add({ path: ['sts', 'algorithm'], found, expected: 'one of those' })
+  }
   for (const [index, client] of (sts?.clients ?? []).entries()) {
     if (client.id !== service) continue
     const found = 'the sidecar itself, which is a client already'

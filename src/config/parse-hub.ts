@@ -47,6 +47,7 @@ export function parseHubConfig(
       sts: {
         issuer: sts.issuer,
         keys: sts.keys === undefined ? undefined : files.resolve(sts.keys),
+        algorithm: sts.algorithm,
         ...buildStsBounds(sts),
         issuers: buildIssuers(sts.issuers, files),
         clients: buildStsClients(sts, { files, secretAt, keysAt }),

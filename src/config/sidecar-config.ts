@@ -119,6 +119,9 @@ export type SignatureAlgorithm =
   | 'EdDSA'
   | 'Ed25519'
 
+/** What the token service signs with. */
+export type SigningAlgorithm = Extract<SignatureAlgorithm, 'ES256' | 'EdDSA' | 'RS256' | 'PS256'>
+
 /** Where an issuer's public keys come from. Files are read again when they change. */
 export type KeySource =
   | { readonly kind: 'discovery' }
@@ -248,6 +251,8 @@ export interface StsConfig {
   readonly issuer: string
   /** File with the private signing keys (JWK set, mode 0600), made on first start. undefined keeps them in memory. */
   readonly keys: string | undefined
+  /** What new keys are for. Keys that are there keep their own. */
+  readonly algorithm: SigningAlgorithm
   /** Longest life of an issued token, in seconds. */
   readonly maxTtlSeconds: number
   /** Whose tokens may be exchanged. The service's own issuer is always among them. */

@@ -10,6 +10,12 @@ const common = {
     .describe(
       'File with the private signing keys, made on first start. Absent: keys live in memory and end with the process.',
     ),
+  algorithm: z
+    .enum(['ES256', 'EdDSA', 'RS256', 'PS256'])
+    .prefault('ES256')
+    .describe(
+      'What new signing keys are for: the first one, and those of `hopgate keys rotate`. Keys that are there keep theirs.',
+    ),
   max_ttl: durationSeconds('1s', '24h').prefault('5m').describe('Longest life of an issued token.'),
   rate_limit: rateLimit
     .prefault({ requests: 1_000 })

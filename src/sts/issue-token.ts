@@ -20,7 +20,7 @@ export interface MintedToken {
 /**
  * Makes a token with the claims of a JWT access token (RFC 9068 §2.2), in its own format: one audience, whole seconds, a
  * life that ends no later than `notAfter` and than each of the tokens that it is derived from, which it names in its
- * `lineage`.
+ * `lineage`, and before its key is withdrawn.
  *
  * @returns the error when less than a second of life would be left, or it would have too many ancestors
  */
@@ -31,8 +31,12 @@ export function issueToken(
 ): Result<MintedToken, TokenError> {
   const lineage = formatLineage(issuance.derivedFrom, by.issuer)
   if (!lineage.ok) return fail(tokenError('invalid_request', lineage.error))
-  const ends = issuance.derivedFrom.map(token => token.expiresAt)
-  const expiresAt = Math.floor(Math.min(now + issuance.ttlSeconds, issuance.notAfter, ...ends))
+  const ends = [
+    issuance.notAfter,
+    by.signer.latestExpiry(),
+    ...issuance.derivedFrom.map(token => token.expiresAt),
+  ]
+  const expiresAt = Math.floor(Math.min(now + issuance.ttlSeconds, ...ends))
   const expiresInSeconds = Math.floor(expiresAt - now)
   if (!(expiresInSeconds >= 1)) {
     return fail(tokenError('invalid_request', 'the subject token is about to expire'))

@@ -5,13 +5,13 @@ import type { JsonObject } from '../base/strict-json.ts'
 import type { IssuerRules } from '../config/sidecar-config.ts'
 import { type AccessClaims, readAccessClaims } from '../tokens/access-claims.ts'
 import { readCompactJws } from '../tokens/compact-jws.ts'
-import { findKey, type KeyIndex, readKeyIndex } from '../tokens/key-index.ts'
 import { isSignatureAlgorithm } from '../tokens/signature-algorithm.ts'
 import { checkTokenKind } from '../tokens/token-kind.ts'
 import { readTokenTimes } from '../tokens/token-times.ts'
 import { verifySignature } from '../tokens/verify-signature.ts'
 import { readMarks, type TokenMark } from './lineage.ts'
 import type { Signer } from './signer.ts'
+import { SignerKeys } from './signer-keys.ts'
 
 /** An access token that this service issued and that has not ended. Whether it was revoked is for the store to say. */
 export interface OwnToken extends AccessClaims {
@@ -27,8 +27,6 @@ export interface OwnToken extends AccessClaims {
 /** Reads one presented token. The error is for the record and holds no part of the token. */
 export type ReadOwnToken = (presented: string, now: EpochSeconds) => Result<OwnToken, string>
 
-const mostKeys = 100
-
 /**
  * Makes the reader of tokens that are asked about or revoked. It checks what a verifier checks, with the keys as they
  * are now, but for two things: the audience is whoever it may be, and a token that is bound to a key (`cnf`) is read as
@@ -37,15 +35,7 @@ const mostKeys = 100
  * @param rules those that the service has for its own tokens as subject tokens
  */
 export function createOwnTokenReader(rules: IssuerRules, signer: Signer, maxBytes: number): ReadOwnToken {
-  let published: ReturnType<Signer['publicKeys']> | undefined
-  let keys: KeyIndex | undefined
-  const currentKeys = (): KeyIndex | undefined => {
-    if (published === signer.publicKeys()) return keys
-    published = signer.publicKeys()
-    const index = readKeyIndex({ keys: published }, { algorithms: rules.algorithms, maxKeys: mostKeys })
-    keys = index.ok ? index.value : undefined
-    return keys
-  }
+  const keys = new SignerKeys(signer)
   return (presented, now) => {
     const jws = readCompactJws(presented, maxBytes)
     if (!jws.ok) return jws
@@ -57,8 +47,7 @@ export function createOwnTokenReader(rules: IssuerRules, signer: Signer, maxByte
     }
     const otherKind = checkTokenKind(type, claims, rules.types)
     if (otherKind !== undefined) return fail(otherKind)
-    const index = currentKeys()
-    const key = index === undefined ? fail('unknown') : findKey(index, algorithm, keyId)
+    const key = keys.find(algorithm, keyId)
     if (!key.ok) return fail('its key is not one of here')
     if (!verifySignature(jws.value, key.value)) return fail('the signature does not verify')
     const { cnf: _, ...bearer } = claims

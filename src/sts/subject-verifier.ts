@@ -5,6 +5,8 @@ import { createJwtVerifier, type JwtVerifier } from '../tokens/verify-jwt.ts'
 import { refuseRevoked } from './refuse-revoked.ts'
 import type { RevocationStore } from './revocation-store.ts'
 import type { Signer } from './signer.ts'
+import { SignerKeys } from './signer-keys.ts'
+import { signingAlgorithms } from './signing-keys.ts'
 
 /** Longest token that is looked at. A longer one is refused, never passed over. */
 export const tokenBytes = 16 * 1024
@@ -21,25 +23,27 @@ export function createSubjectVerifier(
   signer: Signer,
   deps: { readonly client: HttpClient; readonly log: Log; readonly revocations: RevocationStore },
 ): JwtVerifier {
-  const verifier = createJwtVerifier([ownIssuerRules(config, signer), ...config.issuers], {
+  const verifier = createJwtVerifier([ownIssuerRules(config), ...config.issuers], {
     client: deps.client,
     log: deps.log,
     tokenBytes,
+    keysOf: new Map([[config.issuer, new SignerKeys(signer)]]),
   })
   return refuseRevoked(verifier, { issuer: config.issuer, revocations: deps.revocations })
 }
 
 /**
- * The rules for tokens that the service issued itself, with its own keys as they are in this process: nothing is
- * fetched. The audience list is everything that some client answers to; which client may present which token is
+ * The rules for tokens that the service issued itself, with its own keys in whatever algorithms they are. The
+ * audience list is everything that some client answers to; which client may present which token is
  * decided afterwards, for the one that was authenticated.
  */
-export function ownIssuerRules(config: StsConfig, signer: Signer): IssuerRules {
+export function ownIssuerRules(config: StsConfig): IssuerRules {
   return {
     issuer: config.issuer,
     audience: [...new Set(config.clients.flatMap(client => [client.id, ...client.accepts]))],
-    algorithms: ['ES256'],
-    keys: { kind: 'inline', jwks: { keys: signer.publicKeys().map(key => ({ ...key })) } },
+    algorithms: signingAlgorithms,
+    // The signer has them, in this process.
+    keys: { kind: 'inline', jwks: { keys: [] } },
     types: ['at+jwt'],
     leewaySeconds: ownLeewaySeconds,
     maxLifetimeSeconds: config.maxTtlSeconds + ownLeewaySeconds,

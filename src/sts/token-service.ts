@@ -1,7 +1,7 @@
 import { channels } from '../base/channels.ts'
 import type { Clock } from '../base/clock.ts'
 import type { HttpClient } from '../base/http-client.ts'
-import type { HttpHandler, HttpRequest, HttpResponse } from '../base/http-message.ts'
+import type { HttpHandler } from '../base/http-message.ts'
 import type { Log } from '../base/log.ts'
 import type { StsConfig } from '../config/sidecar-config.ts'
 import type { ApprovalStore } from '../policy/approval.ts'
@@ -14,14 +14,15 @@ import { createGrants } from './create-grants.ts'
 import { endpointPaths } from './endpoint-paths.ts'
 import { createIntrospection } from './introspection.ts'
 import { authorizationServerMetadata } from './metadata.ts'
+import { openSigner } from './open-signer.ts'
 import { createOwnTokenReader } from './own-token.ts'
+import { createPublicDocument } from './public-document.ts'
 import type { ReplayStore } from './replay-store.ts'
 import { createRevocation } from './revocation.ts'
 import type { RevocationStore } from './revocation-store.ts'
-import { openSigner, type Signer } from './signer.ts'
+import type { Signer } from './signer.ts'
 import { createSubjectVerifier, ownIssuerRules, ownLeewaySeconds, tokenBytes } from './subject-verifier.ts'
 import { createTokenEndpoint } from './token-endpoint.ts'
-import { methodNotAllowed } from './token-response.ts'
 import type { TokenServiceEvent } from './token-service-event.ts'
 import { openWorkloadIdentities, type WorkloadIdentities } from './workload-identities.ts'
 
@@ -53,9 +54,6 @@ export interface TokenServiceDependencies {
   readonly isRecording?: () => boolean
 }
 
-/** How long others may keep the key set. A new key must be published this long before it signs. */
-const keySetMaxAgeSeconds = 300
-
 /**
  * Makes a token service (RFC 8693). Deny by default: only configured clients, each only for its own audiences and
  * scopes, each only with tokens that were meant for it; and a token is never wider or longer-lived than the one it was
@@ -67,13 +65,13 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
   const paths = endpointPaths(config.issuer)
   const clients = new Map(config.clients.map(client => [client.id, client]))
   if (clients.size !== config.clients.length) throw new Error('token service: two clients have one id')
-  const signer = deps.signer ?? openSigner(config.keys)
   const { issuer } = config
   const identities = openWorkloadIdentities(config, deps)
   const authenticate = limitClients(
     authenticationWith(identities, { issuer, clients, replay: deps.replay }),
     config.clients,
   )
+  const { signer, close: closeSigner } = useSigner(config, deps)
   const subjects = createSubjectVerifier(config, signer, deps)
   const grants = createGrants(config, { ...deps, subjects })
   const record = (event: TokenServiceEvent): void => {
@@ -90,7 +88,7 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
     record,
   })
   const { revocations, log } = deps
-  const readToken = createOwnTokenReader(ownIssuerRules(config, signer), signer, tokenBytes)
+  const readToken = createOwnTokenReader(ownIssuerRules(config), signer, tokenBytes)
   const answerIntrospection = createClientEndpoint({
     endpoint: 'introspection',
     authenticate,
@@ -111,22 +109,26 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
     [paths.revocation, answerRevocation],
   ])
   const grantTypes = [...new Set(grants.all.map(grant => grant.grantType))]
-  const metadata = documentResponse(
+  const answerMetadata = createPublicDocument(
     'application/json',
-    authorizationServerMetadata(issuer, paths, grantTypes, signer, authenticationMethods(config.clients)),
+    whileKeysAreTheSame(signer, () =>
+      authorizationServerMetadata(issuer, paths, grantTypes, signer, authenticationMethods(config.clients)),
+    ),
   )
-  const keySet = documentResponse('application/jwk-set+json', { keys: signer.publicKeys() })
+  const answerKeySet = createPublicDocument(
+    'application/jwk-set+json',
+    whileKeysAreTheSame(signer, () => ({ keys: signer.publicKeys() })),
+  )
   const documents = new Map([
-    [paths.authorizationServerMetadata, metadata],
-    [paths.openidConfiguration, metadata],
-    [paths.keySet, keySet],
+    [paths.authorizationServerMetadata, answerMetadata],
+    [paths.openidConfiguration, answerMetadata],
+    [paths.keySet, answerKeySet],
   ])
   return {
     async handle(request) {
       const endpoint = endpoints.get(request.path)
       if (endpoint !== undefined) return endpoint(request, deps.clock.now())
-      const document = documents.get(request.path)
-      return document === undefined ? undefined : answerDocument(request, document)
+      return documents.get(request.path)?.(request)
     },
     async warm() {
       await Promise.all([subjects.warm(), grants.warm(), identities.warm()])
@@ -134,6 +136,7 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
     async close() {
       subjects.close()
       grants.close()
+      closeSigner()
       await identities.close()
     },
   }
@@ -152,16 +155,23 @@ function authenticationWith(
   }
 }
 
-function documentResponse(contentType: string, document: Readonly<Record<string, unknown>>): HttpResponse {
-  const headers = {
-    'content-type': contentType,
-    'cache-control': `public, max-age=${keySetMaxAgeSeconds}`,
-    'x-content-type-options': 'nosniff',
-  }
-  return { status: 200, headers, body: JSON.stringify(document) }
+/** The signer that was given, which others close, or one of its own. */
+function useSigner(
+  config: StsConfig,
+  deps: TokenServiceDependencies,
+): { readonly signer: Signer; close(): void } {
+  if (deps.signer !== undefined) return { signer: deps.signer, close() {} }
+  return openSigner({ file: config.keys, algorithm: config.algorithm }, deps)
 }
 
-function answerDocument(request: HttpRequest, document: HttpResponse): HttpResponse {
-  if (request.method === 'GET') return document
-  return request.method === 'HEAD' ? { ...document, body: '' } : methodNotAllowed('GET, HEAD')
+/** Makes a document that depends on the published keys: another one when they have become others. */
+function whileKeysAreTheSame<T extends object>(signer: Signer, make: () => T): () => T {
+  let keys = signer.publicKeys()
+  let document = make()
+  return () => {
+    if (signer.publicKeys() === keys) return document
+    keys = signer.publicKeys()
+    document = make()
+    return document
+  }
 }

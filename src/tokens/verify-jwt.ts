@@ -11,7 +11,7 @@ import { type CompactJws, readCompactJws } from './compact-jws.ts'
 import { describeValue } from './describe-value.ts'
 import { createIssuerKeys } from './issuer-keys.ts'
 import { JwtAccessToken } from './jwt-access-token.ts'
-import type { KeyFailure, KeySetOptions } from './key-set.ts'
+import type { KeyFailure, KeySet, KeySetOptions } from './key-set.ts'
 import { isSignatureAlgorithm } from './signature-algorithm.ts'
 import { checkTokenKind } from './token-kind.ts'
 import {
@@ -32,6 +32,8 @@ export interface JwtVerifierDependencies {
   /** What is not given has the defaults of `createIssuerKeys`. */
   readonly keyOptions?: Partial<KeySetOptions>
   readonly memory?: MemoryBounds
+  /** Keys that are at hand, by issuer, instead of those of its rules. */
+  readonly keysOf?: ReadonlyMap<string, KeySet>
 }
 
 export interface JwtVerifier extends Verifier {
@@ -54,12 +56,12 @@ type Verified = Result<VerifiedToken, Refusal>
  */
 export function createJwtVerifier(
   rules: readonly IssuerRules[],
-  { client, log, tokenBytes, keyOptions = {}, memory = defaultMemoryBounds }: JwtVerifierDependencies,
+  { client, log, tokenBytes, keyOptions = {}, memory = defaultMemoryBounds, keysOf }: JwtVerifierDependencies,
 ): JwtVerifier {
   const issuers = new Map<string, TrustedIssuer>()
   for (const rule of rules) {
     if (issuers.has(rule.issuer)) throw new TypeError(`two rules for issuer ${rule.issuer}`)
-    const keys = createIssuerKeys(rule, { client, log, options: keyOptions })
+    const keys = keysOf?.get(rule.issuer) ?? createIssuerKeys(rule, { client, log, options: keyOptions })
     issuers.set(rule.issuer, { rules: rule, keys })
   }
   const remembered = createTokenMemory(memory)

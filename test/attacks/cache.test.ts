@@ -289,6 +289,7 @@ describe('G07 the moment of expiry', () => {
 describe('G12 and G13 floods', () => {
   const start = (answers: (request: ExchangeRequest) => boolean) => {
     let calls = 0
+    const context = { clientId: 'orders', server: 's', policyDigest: 'p' }
     const memory = new MemoryCache({ maxEntries: 500, maxBytes: 200_000 })
     const exchange = createExchange({
       cache: new LayeredCache(memory),
@@ -298,7 +299,7 @@ describe('G12 and G13 floods', () => {
           return answers(request) ? ok(anIssuedToken()) : fail(refusal('exchange.subject_rejected', 'no'))
         },
       },
-      context: { clientId: 'orders', server: 's', policyDigest: 'p' },
+      context: () => context,
       timeoutMs: 1000,
       negativeSeconds: 60,
       clock: systemClock,

@@ -1,8 +1,9 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { createLocalJWKSet, jwtVerify } from 'jose'
+import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { parseSigningKeys } from '../../src/sts/signing-keys.ts'
 import { type RunningCommand, runHopgate } from '../support/child-process.ts'
 import { startLoad } from '../support/load.ts'
 import { type ReadSample, readSamples } from '../support/metrics-text.ts'
@@ -452,7 +453,7 @@ describe('the token service of several workers', () => {
     ).toBeGreaterThan(12)
   })
 
-  it('signs with one key file, also when the file has become another since', async () => {
+  it('signs with the keys of one file, and with those that it has become', async () => {
     const keys = join(folder, 'keys.json')
     const other = join(folder, 'other.json')
     const withKeys = (path: string) => yaml(3).replace('sts: { ', `sts: { keys: ${path}, `)
@@ -462,7 +463,17 @@ describe('the token service of several workers', () => {
     await start(withKeys(keys))
     await askManyTokens()
     await verifyIssued()
+    upstream.clear()
     renameSync(other, keys)
+    await running.logged('signing keys changed')
+    const [key] = parseSigningKeys(readFileSync(keys, 'utf8'))
+    const signer = async (): Promise<unknown> => {
+      await ask(await authorization())
+      const [field = ''] = upstream.requests.at(-1)?.headerAll('authorization') ?? []
+      return decodeProtectedHeader(field.slice('Bearer '.length)).kid
+    }
+    await until(async () => (await signer()) === key.publicJwk.kid, 'the workers have the key')
+    upstream.clear()
     process.kill(workerPids()[0] ?? 0, 'SIGKILL')
     await until(() => workerPids().length === 4, 'it is replaced', 20_000)
     await askManyTokens()

@@ -53,10 +53,11 @@ export async function startExchangeStage(
     ...(breaker !== undefined && { breaker }),
   })
   const memory = new MemoryCache({ maxEntries: 1000, maxBytes: 10_000_000 })
+  const whole = { clientId: config.client.id, server: config.server, policyDigest: 'test', ...context }
   const exchange = createExchange({
     cache: new LayeredCache(memory, redis),
     exchanger,
-    context: { clientId: config.client.id, server: config.server, policyDigest: 'test', ...context },
+    context: () => whole,
     timeoutMs: config.timeoutMs,
     negativeSeconds: config.negativeSeconds,
     clock: systemClock,

@@ -186,6 +186,7 @@ export function createTestStsConfig(
   return {
     issuer: tokenServiceIssuer,
     keys: undefined,
+    algorithm: 'ES256',
     maxTtlSeconds: 120,
     issuers: [rules],
     clients: options.clients ?? testClients(reports),

@@ -2,9 +2,9 @@ import type { Clock } from '../../base/clock.ts'
 import type { HttpHandler, HttpRequest, HttpResponse } from '../../base/http-message.ts'
 import type { Log } from '../../base/log.ts'
 import { TaskCount } from '../../base/task-count.ts'
-import type { SidecarConfig } from '../../config/sidecar-config.ts'
-import { createSigner, openSigningKeys } from '../../sts/signer.ts'
-import { formatSigningKeys, type SigningKeys } from '../../sts/signing-keys.ts'
+import type { SidecarConfig, StsConfig } from '../../config/sidecar-config.ts'
+import { type OpenSigner, openSigner, type SignerSource } from '../../sts/open-signer.ts'
+import { formatSigningKeys } from '../../sts/signing-keys.ts'
 import type { TokenService } from '../../sts/token-service.ts'
 import { createKeptParts, type KeptParts } from '../kept-parts.ts'
 import type { AssembledRecord } from '../record.ts'
@@ -23,22 +23,30 @@ interface Mounted {
 export class AdminTokenService {
   readonly #log: Log
   readonly #kept: KeptParts
-  readonly #keys = new Map<string | undefined, SigningKeys>()
+  readonly #clock: Clock
+  readonly #onKeys: () => void
+  readonly #signers = new Map<string | undefined, OpenSigner>()
   #current: Mounted
 
-  /** @throws Error, without any key material, for a key file that cannot be used */
+  /**
+   * @param onKeys called when the keys of a file that is in use have become others
+   * @throws Error, without any key material, for a key file that cannot be used
+   */
   constructor(
     config: SidecarConfig,
     deps: { readonly clock: Clock; readonly log: Log; readonly record: AssembledRecord },
+    onKeys: () => void,
   ) {
     this.#log = deps.log
-    this.#kept = createKeptParts({ ...deps, signerOf: file => createSigner(this.#open(file)) })
+    this.#clock = deps.clock
+    this.#onKeys = onKeys
+    this.#kept = createKeptParts({ ...deps, signerOf: source => this.#open(source).signer })
     this.#current = this.#mount(config)
   }
 
-  /** The keys of a file, or of no file, as a private JWK set: the same for as long as this process lives. */
-  keysFor(file: string | undefined): string {
-    return formatSigningKeys(this.#open(file))
+  /** The keys that a token service signs with, as a private JWK set. */
+  keysFor({ keys: file, algorithm }: StsConfig): string {
+    return formatSigningKeys(this.#open({ file, algorithm }).signer.keys())
   }
 
   readonly handle: HttpHandler = (request: HttpRequest): Promise<HttpResponse | undefined> => {
@@ -77,8 +85,9 @@ export class AdminTokenService {
     return rejected
   }
 
-  close(): Promise<void> {
-    return this.#retire(this.#current)
+  async close(): Promise<void> {
+    await this.#retire(this.#current)
+    for (const signer of this.#signers.values()) signer.close()
   }
 
   #mount(config: SidecarConfig): Mounted {
@@ -93,10 +102,11 @@ export class AdminTokenService {
     await made.owned.disposeAsync()
   }
 
-  #open(file: string | undefined): SigningKeys {
-    const keys = this.#keys.get(file) ?? openSigningKeys(file)
-    this.#keys.set(file, keys)
-    return keys
+  #open(source: SignerSource): OpenSigner {
+    const deps = { clock: this.#clock, log: this.#log, onChange: this.#onKeys }
+    const opened = this.#signers.get(source.file) ?? openSigner(source, deps)
+    this.#signers.set(source.file, opened)
+    return opened
   }
 }
 

@@ -52,7 +52,8 @@ export async function startPrimary(source: SidecarSource, deps: PrimaryDependenc
     workers: () => workers.listening,
   })
   started.defer(() => record.close())
-  const tokenService = new AdminTokenService(config, { clock, log, record })
+  let running = source
+  const tokenService = new AdminTokenService(config, { clock, log, record }, () => void handOverKeys())
   started.defer(() => tokenService.close())
 
   const merged = new MergedMetrics()
@@ -60,7 +61,7 @@ export async function startPrimary(source: SidecarSource, deps: PrimaryDependenc
   const givingUp = new AbortController()
   const settingsOf = ({ config: { sts }, texts }: SidecarSource): WorkerSettings => ({
     texts,
-    signingKeys: sts && tokenService.keysFor(sts.keys),
+    signingKeys: sts && tokenService.keysFor(sts),
   })
   const workers = new WorkerSet({
     count,
@@ -80,6 +81,18 @@ export async function startPrimary(source: SidecarSource, deps: PrimaryDependenc
         }),
       ),
   })
+
+  /** What workers run with is changed by one at a time. */
+  let changing: Promise<unknown> = Promise.resolve()
+  const changeAlone = <T>(change: () => Promise<T>): Promise<T> => {
+    const changed = changing.then(change)
+    changing = changed.catch(() => {})
+    return changed
+  }
+  const handOverKeys = async (): Promise<void> => {
+    const rejected = await changeAlone(() => workers.reload(settingsOf(running)))
+    if (rejected !== undefined) log.error('workers go on with the signing keys before', { reason: rejected })
+  }
 
   let isDraining = false
   let isReloadRejected = false
@@ -124,7 +137,7 @@ export async function startPrimary(source: SidecarSource, deps: PrimaryDependenc
   const url = await workers.start()
   void tokenService.warm()
 
-  const running = started.move()
+  const parts = started.move()
   let closing: Promise<void> | undefined
   return {
     url,
@@ -133,9 +146,13 @@ export async function startPrimary(source: SidecarSource, deps: PrimaryDependenc
       const fixed = findFixedChange(config, next.config)
       if (fixed !== undefined) return fixed
       if (isDraining) return 'the sidecar is stopping'
-      const rejected = await tokenService.replace(next.config, async () => workers.reload(settingsOf(next)))
-      if (rejected === undefined) isReloadRejected = false
-      return rejected
+      const rejected = await changeAlone(() =>
+        tokenService.replace(next.config, async () => workers.reload(settingsOf(next))),
+      )
+      if (rejected !== undefined) return rejected
+      running = next
+      isReloadRejected = false
+      return undefined
     },
     rejectReload() {
       isReloadRejected = true
@@ -143,7 +160,7 @@ export async function startPrimary(source: SidecarSource, deps: PrimaryDependenc
     reopenFiles: () => record.reopen(),
     close() {
       isDraining = true
-      closing ??= running.disposeAsync()
+      closing ??= parts.disposeAsync()
       return closing
     },
   }

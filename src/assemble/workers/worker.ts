@@ -1,14 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
+import { systemClock } from '../../base/clock.ts'
 import type { LineWriter } from '../../base/line-writer.ts'
 import { type Log, withFields } from '../../base/log.ts'
 import { formatProblems } from '../../config/config-problem.ts'
 import { readKeptTexts } from '../../config/config-texts.ts'
 import { loadSidecarConfig } from '../../config/load.ts'
+import type { SidecarConfig } from '../../config/sidecar-config.ts'
 import { createAuditWriter } from '../../hop/record/audit-writer.ts'
-import { createSigner, type Signer } from '../../sts/signer.ts'
-import { parseSigningKeys } from '../../sts/signing-keys.ts'
 import type { AdminOptions } from '../admin-server.ts'
 import { type Sidecar, startSidecar } from '../sidecar.ts'
+import { HandedKeys } from './handed-keys.ts'
 import type { FromWorker, ToWorker, WorkerSettings, WorkerStart } from './messages.ts'
 
 export interface WorkerOptions {
@@ -82,14 +83,15 @@ async function startWorker(
 ): Promise<RunningWorker> {
   const config = readSettings(file, settings)
   const log = withFields(createLog(config.service), { worker: number })
-  let signingKeys = settings.signingKeys
+  const keys = new HandedKeys(systemClock)
+  takeKeys(keys, config, settings)
   let admin: AdminOptions | undefined
   const sidecar: Sidecar = await startSidecar(config, {
     log,
     worker: number,
     processes: workers,
     auditWriter: createWorkerAudit(config.audit.queue, log, isAuditAccepting),
-    signerOf: () => openSigner(signingKeys),
+    signerOf: source => keys.signerOf(source.file),
     async startAdmin(address, options) {
       admin = options
       return { address, close: async () => {} }
@@ -100,11 +102,15 @@ async function startWorker(
   return {
     url: sidecar.url,
     reload(next) {
-      const previous = signingKeys
-      signingKeys = next.signingKeys
-      const rejected = reloadFrom(sidecar, file, next)
-      if (rejected !== undefined) signingKeys = previous
-      return rejected
+      try {
+        const nextConfig = readSettings(file, next)
+        const takeBack = takeKeys(keys, nextConfig, next)
+        const rejected = sidecar.reload(nextConfig)
+        if (rejected !== undefined) takeBack()
+        return rejected
+      } catch (cause) {
+        return cause instanceof Error ? cause.message : 'it cannot be read'
+      }
     },
     metricsText,
     async drain() {
@@ -115,23 +121,14 @@ async function startWorker(
   }
 }
 
-function reloadFrom(sidecar: Sidecar, file: string, settings: WorkerSettings): string | undefined {
-  try {
-    return sidecar.reload(readSettings(file, settings))
-  } catch (cause) {
-    return cause instanceof Error ? cause.message : 'it cannot be read'
-  }
+function takeKeys(keys: HandedKeys, { sts }: SidecarConfig, { signingKeys }: WorkerSettings): () => void {
+  return sts === undefined || signingKeys === undefined ? () => {} : keys.take(sts.keys, signingKeys)
 }
 
-function readSettings(file: string, { texts }: WorkerSettings) {
+function readSettings(file: string, { texts }: WorkerSettings): SidecarConfig {
   const loaded = loadSidecarConfig(file, process.env, readKeptTexts(texts))
   if (!loaded.ok) throw new Error(formatProblems(loaded.error).trim())
   return loaded.value
-}
-
-function openSigner(signingKeys: string | undefined): Signer {
-  if (signingKeys === undefined) throw new Error('the keys of the token service were not handed over')
-  return createSigner(parseSigningKeys(signingKeys))
 }
 
 /**

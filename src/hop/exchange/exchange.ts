@@ -14,8 +14,8 @@ import { NegativeAnswers } from './negative-answers.ts'
 export interface ExchangeDependencies {
   readonly cache: LayeredCache
   readonly exchanger: Exchanger
-  /** Client, server and policy, which every key depends on. */
-  readonly context: CacheKeyContext
+  /** Client, server and policy, which every key depends on: the same object for as long as they are the same. */
+  readonly context: () => CacheKeyContext
   /** One exchange, with everything it waits for, ends within this time. */
   readonly timeoutMs: number
   /** How long a `no` of the authorization server is remembered; 0 turns it off. */
@@ -46,17 +46,18 @@ const maxEvictions = 10_000
 /** Builds the stage. */
 export function createExchange(dependencies: ExchangeDependencies): Exchange {
   const { cache, exchanger, context, timeoutMs, negativeSeconds, clock } = dependencies
-  const keys = new WeakMap<ExchangeRequest, CacheKey>()
+  const keys = new WeakMap<ExchangeRequest, { readonly key: CacheKey; readonly context: CacheKeyContext }>()
   const flights = new SingleFlight<Result<Exchanged, Refusal>>()
   const negatives = new NegativeAnswers(negativeSeconds)
   const evictedAtMs = new LruMap<number>({ maxEntries: maxEvictions })
 
   /** Requests are made once per token and route, so the digest is computed once for many hops. */
   const keyOf = (request: ExchangeRequest): CacheKey => {
+    const current = context()
     const known = keys.get(request)
-    if (known !== undefined) return known
-    const key = cacheKey(request, context)
-    keys.set(request, key)
+    if (known?.context === current) return known.key
+    const key = cacheKey(request, current)
+    keys.set(request, { key, context: current })
     return key
   }
 
@@ -91,7 +92,8 @@ export function createExchange(dependencies: ExchangeDependencies): Exchange {
       if (flight.isCurrent()) negatives.note(key.id, issued.error, clock.monotonicMs())
       return issued
     }
-    if (flight.isCurrent()) cache.set(key, issued.value, clock.now())
+    // What was made while the context became another may be good in neither.
+    if (flight.isCurrent() && keyOf(request) === key) cache.set(key, issued.value, clock.now())
     return ok({ token: issued.value, source: 'issued' })
   }
 

@@ -1,10 +1,23 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  lstat,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { isOpenToOthers, loadSigningKeys } from '../../../src/sts/key-file.ts'
+import { fail, ok } from '../../../src/base/result.ts'
+import { changeKeyFile, isOpenToOthers, loadSigningKeys } from '../../../src/sts/key-file.ts'
+import { generateSigningKey, parseSigningKeys } from '../../../src/sts/signing-keys.ts'
 
 let directory = ''
 let file = ''
@@ -83,5 +96,85 @@ describe('the key file', () => {
     const kids = (await Promise.all(answers)).map(([kid]) => kid)
     expect(new Set(kids)).toEqual(new Set([loadSigningKeys(file)[0].publicJwk.kid]))
     expect((await readdir(directory)).sort()).toEqual(['keys.json', 'load.mjs'])
+  })
+})
+
+describe('a change of the key file', () => {
+  const add = () => changeKeyFile(file, keys => ok({ keys: [...keys, generateSigningKey()] }))
+
+  it('replaces it as a whole, with the mode that it had', async () => {
+    loadSigningKeys(file)
+    await chmod(file, 0o400)
+    const before = (await stat(file)).ino
+    const reader = await open(file)
+    expect(add()).toMatchObject({ ok: true })
+    expect((await stat(file)).mode & 0o777).toBe(0o400)
+    expect((await stat(file)).ino).not.toBe(before)
+    // Whoever was reading reads the keys from before to their end.
+    expect(parseSigningKeys(await reader.readFile('utf8'))).toHaveLength(1)
+    await reader.close()
+    expect(loadSigningKeys(file)).toHaveLength(2)
+    expect(await readdir(directory)).toEqual(['keys.json'])
+  })
+
+  it('leaves a link a link', async () => {
+    loadSigningKeys(file)
+    const link = join(directory, 'link')
+    await symlink(file, link)
+    expect(changeKeyFile(link, keys => ok({ keys: [...keys, generateSigningKey()] }))).toMatchObject({
+      ok: true,
+    })
+    expect((await lstat(link)).isSymbolicLink()).toBe(true)
+    expect(loadSigningKeys(file)).toHaveLength(2)
+  })
+
+  it('that is refused leaves it alone', async () => {
+    loadSigningKeys(file)
+    const before = await readFile(file, 'utf8')
+    expect(changeKeyFile(file, () => fail('no'))).toEqual({ ok: false, error: 'no' })
+    expect(await readFile(file, 'utf8')).toBe(before)
+    expect(await readdir(directory)).toEqual(['keys.json'])
+  })
+
+  it('waits for nobody: a second writer is told of the first', async () => {
+    loadSigningKeys(file)
+    const outcome = changeKeyFile(file, keys => {
+      expect(add()).toEqual({ ok: false, error: expect.stringContaining('keys.json.lock is there') })
+      return ok({ keys: [...keys, generateSigningKey()] })
+    })
+    expect(outcome.ok).toBe(true)
+    expect(loadSigningKeys(file)).toHaveLength(2)
+    expect(add()).toMatchObject({ ok: true })
+  })
+
+  it('is refused where there is no file, and for a file that is not one of keys', async () => {
+    expect(add()).toEqual({ ok: false, error: expect.stringContaining('there is no such file') })
+    await writeFile(file, '{}', { mode: 0o600 })
+    expect(add).toThrow(/not usable as signing keys/)
+    expect(await readdir(directory)).toEqual(['keys.json'])
+  })
+
+  it('by many processes at once loses none of them', async () => {
+    loadSigningKeys(file)
+    const script = join(directory, 'change.mjs')
+    const source = (path: string) => JSON.stringify(new URL(`../../../src/${path}`, import.meta.url).href)
+    await writeFile(
+      script,
+      `import { changeKeyFile } from ${source('sts/key-file.ts')}
+       import { generateSigningKey } from ${source('sts/signing-keys.ts')}
+       let added = 0
+       for (let i = 0; i < 40; i++) {
+         const key = generateSigningKey()
+         const changed = changeKeyFile(${JSON.stringify(file)}, keys => ({ ok: true, value: { keys: [...keys, key] } }))
+         if (changed.ok) added++
+       }
+       process.send(added)
+       process.disconnect()`,
+    )
+    const processes = Array.from({ length: 3 }, () => fork(script))
+    const answers = await Promise.all(processes.map(child => once(child, 'message')))
+    const added = answers.reduce((sum, [count]) => sum + Number(count), 0)
+    expect(loadSigningKeys(file)).toHaveLength(1 + added)
+    expect(added).toBeGreaterThanOrEqual(40)
   })
 })

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { silentLog } from '../../../src/base/log.ts'
 import { createMemoryRevocationStore } from '../../../src/sts/memory-revocation-store.ts'
-import { openSigner } from '../../../src/sts/signer.ts'
+import { createSigner } from '../../../src/sts/signer.ts'
+import { generateSigningKey } from '../../../src/sts/signing-keys.ts'
 import { createSubjectVerifier } from '../../../src/sts/subject-verifier.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
 import { createFakeHttpClient } from '../../support/fake-http-client.ts'
@@ -11,7 +12,7 @@ import { createTestIssuer } from '../../support/tokens.ts'
 const now = Math.floor(Date.now() / 1000)
 const login = await createTestIssuer()
 const reports = await createTestIssuer({ issuer: 'reports' })
-const signer = openSigner(undefined)
+const signer = createSigner([generateSigningKey()])
 const client = createFakeHttpClient(() => new Error('no network here'))
 const verifier = createSubjectVerifier(createTestStsConfig(login, reports), signer, {
   client,
@@ -41,7 +42,9 @@ describe('subject tokens that the service issued itself', () => {
   })
 
   it('are signed with one of its keys', async () => {
-    expect(await verifier.verify(own({}, 'at+jwt', openSigner(undefined)), now)).toMatchObject({ ok: false })
+    expect(await verifier.verify(own({}, 'at+jwt', createSigner([generateSigningKey()])), now)).toMatchObject(
+      { ok: false },
+    )
   })
 
   it('do not live longer than the service lets them', async () => {

@@ -23,6 +23,7 @@ function create(config: Partial<StsConfig>) {
   const full: StsConfig = {
     issuer: 'https://hub.example.com',
     keys: undefined,
+    algorithm: 'ES256',
     maxTtlSeconds: 60,
     issuers: [],
     clients: [],

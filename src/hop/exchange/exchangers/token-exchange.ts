@@ -23,6 +23,8 @@ export interface TokenExchangerDependencies {
   readonly client: HttpClient
   readonly clock: Clock
   readonly log: Log
+  /** The server's keys when they are at hand; else they are fetched. */
+  readonly keys?: KeySet | undefined
   /** Opens after this many failures in a row, for this long. Default 5 and 5000. */
   readonly breaker?: { readonly failures: number; readonly openMs: number }
 }
@@ -40,7 +42,7 @@ export class TokenExchanger implements Exchanger {
   readonly #rules: IssuedTokenRules
   readonly #breaker: Breaker
 
-  constructor(config: ExchangeConfig, { client, clock, log, breaker }: TokenExchangerDependencies) {
+  constructor(config: ExchangeConfig, { client, clock, log, keys, breaker }: TokenExchangerDependencies) {
     this.#config = config
     this.#clock = clock
     const { server, plaintext, timeoutMs } = config
@@ -48,7 +50,7 @@ export class TokenExchanger implements Exchanger {
     const authenticate = createClientAuthentication(config.client, clock)
     this.#endpoint = createTokenEndpoint({ client, authenticate, clock })
     const options = { clock, timeoutMs: Math.min(timeoutMs, 3000) }
-    this.#keys = createIssuerKeys(keyRules(config), { client, log, options })
+    this.#keys = keys ?? createIssuerKeys(keyRules(config), { client, log, options })
     this.#rules = {
       server,
       clientId: config.client.id,

@@ -11,6 +11,7 @@ import { createFakeClock } from '../../../support/fake-clock.ts'
 import { anIssuedToken } from '../../../support/nouns.ts'
 import { createScriptedExchanger, type OpenExchange } from '../../../support/scripted-exchanger.ts'
 
+const context = { clientId: 'orders', server: 'https://hub.test', policyDigest: 'p1' }
 const bounds = { maxEntries: 100, maxBytes: 1_000_000 }
 
 function start(
@@ -22,7 +23,7 @@ function start(
   const exchange = createExchange({
     cache: new LayeredCache(new MemoryCache(bounds)),
     exchanger,
-    context: { clientId: 'orders', server: 'https://hub.test', policyDigest: 'p1' },
+    context: () => context,
     timeoutMs: 5000,
     negativeSeconds: 5,
     clock,
