@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto'
 import type { EpochSeconds } from '../base/clock.ts'
+import { takeRandomBytes } from '../base/random-bytes.ts'
 import { fail, ok, type Result } from '../base/result.ts'
 import { Secret } from '../base/secret.ts'
 import { formatScope } from '../oauth/scope-set.ts'
@@ -41,7 +41,7 @@ export function issueToken(
   if (!(expiresInSeconds >= 1)) {
     return fail(tokenError('invalid_request', 'the subject token is about to expire'))
   }
-  const tokenId = randomBytes(20).toString('base64url')
+  const tokenId = takeRandomBytes(20).toString('base64url')
   const claims = {
     ...issuance.claims,
     iss: by.issuer,

@@ -1,4 +1,5 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv } from 'node:crypto'
+import { takeRandomBytes } from '../../base/random-bytes.ts'
 import { Secret } from '../../base/secret.ts'
 import { isJsonObject, parseStrictJson } from '../../base/strict-json.ts'
 import type { IssuedToken } from '../../model/issued-token.ts'
@@ -10,6 +11,7 @@ import type { CacheKey } from './cache-key.ts'
  * the content is another version; entries of other versions do not open.
  */
 const version = 1
+const prefix = Buffer.of(version)
 const nonceBytes = 12
 const tagBytes = 16
 
@@ -21,11 +23,13 @@ export const maxSealedBytes = 64 * 1024
  * random nonce; version and `id` are authenticated, so that an entry opens only under the name it was written for.
  */
 export function sealToken(key: CacheKey, token: IssuedToken): Buffer {
-  const nonce = randomBytes(nonceBytes)
+  const nonce = takeRandomBytes(nonceBytes)
   const cipher = createCipheriv('aes-256-gcm', key.seal, nonce, { authTagLength: tagBytes })
   cipher.setAAD(boundData(key))
-  const ciphertext = Buffer.concat([cipher.update(serialise(token), 'utf8'), cipher.final()])
-  return Buffer.concat([Buffer.of(version), nonce, ciphertext, cipher.getAuthTag()])
+  const ciphertext = cipher.update(serialise(token), 'utf8')
+  // GCM has no last block: nothing comes of this but the tag.
+  cipher.final()
+  return Buffer.concat([prefix, nonce, ciphertext, cipher.getAuthTag()])
 }
 
 /** Opens what {@link sealToken} made. Undefined for anything else: cut, changed, moved, foreign; never throws. */
@@ -38,14 +42,16 @@ export function openToken(key: CacheKey, sealed: Buffer): IssuedToken | undefine
   decipher.setAuthTag(sealed.subarray(-tagBytes))
   try {
     const opened = decipher.update(sealed.subarray(1 + nonceBytes, -tagBytes))
-    return deserialise(Buffer.concat([opened, decipher.final()]))
+    // Throws for what is not authentic, and brings nothing more.
+    decipher.final()
+    return deserialise(opened)
   } catch {
     return undefined
   }
 }
 
 function boundData(key: CacheKey): Buffer {
-  return Buffer.from(`hopgate sealed token ${version}:${key.id}`, 'utf8')
+  return Buffer.from(`hopgate sealed token ${version}:${key.id}`, 'latin1')
 }
 
 function serialise(token: IssuedToken): string {
