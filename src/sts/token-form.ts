@@ -16,6 +16,7 @@ export type RepeatableParameter = 'resource' | 'audience'
 const repeatable: ReadonlySet<string> = new Set<RepeatableParameter>(['resource', 'audience'])
 const mediaType = /^application\/x-www-form-urlencoded[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i
 const maxParameters = 64
+const encoded = /[%+]/
 
 /**
  * Reads the form of a token request, and reads it strictly: one media type, UTF-8 only, nothing in the query, no
@@ -50,6 +51,7 @@ export function readTokenForm(request: HttpRequest): Result<TokenForm, TokenErro
 
 /** Decodes one text of a form; undefined when an escape is malformed or the bytes are not UTF-8. */
 export function decodeFormText(text: string): string | undefined {
+  if (!encoded.test(text)) return text
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))
   } catch {

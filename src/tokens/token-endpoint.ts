@@ -1,5 +1,6 @@
 import { channels } from '../base/channels.ts'
 import type { Clock } from '../base/clock.ts'
+import { formText } from '../base/form-text.ts'
 import { type HttpClient, HttpClientError } from '../base/http-client.ts'
 import { fail, ok, type Result } from '../base/result.ts'
 import { type Refusal, refusal } from '../model/refusal.ts'
@@ -57,7 +58,7 @@ export function createTokenEndpoint({
       throw cause
     }
     const startMs = clock.monotonicMs()
-    const answer = await post(client, request, headers, form.toString(), clock)
+    const answer = await post(client, request, headers, formText(form), clock)
     channels.tokenEndpoint.publish({ outcome: outcomeOf(answer), durationMs: clock.monotonicMs() - startMs })
     return answer
   }
