@@ -5,6 +5,7 @@ import { TLSSocket, type TlsOptions } from 'node:tls'
 import type { HttpHandler, HttpRequest, HttpResponse } from './http-message.ts'
 import type { Log } from './log.ts'
 import { readPresentedCertificate } from './presented-certificate.ts'
+import { withDeadline } from './with-deadline.ts'
 
 export interface ServeOptions {
   /** A longer body is answered 413. */
@@ -113,12 +114,13 @@ async function answer(
       ? readPresentedCertificate(socket, options.tls?.hasAuthorities === true)
       : undefined
   const request: HttpRequest = { ...head, body: text, peer, certificate }
-  const response = await within(options.requestTimeoutMs, handler(request))
-  if (response === 'late') {
-    options.log.error('request handler took too long', { timeoutMs: options.requestTimeoutMs })
-    return empty(503, { 'retry-after': '1' })
-  }
-  return response ?? empty(404)
+  const response = await withDeadline(
+    options.requestTimeoutMs,
+    async () => (await handler(request)) ?? empty(404),
+  )
+  if (response !== undefined) return response
+  options.log.error('request handler took too long', { timeoutMs: options.requestTimeoutMs })
+  return empty(503, { 'retry-after': '1' })
 }
 
 function readHead(req: IncomingMessage): Omit<HttpRequest, 'body' | 'peer'> | undefined {
@@ -172,18 +174,6 @@ function decodeUtf8(bytes: Buffer): string | undefined {
   }
 }
 
-async function within<T>(timeoutMs: number, work: Promise<T>): Promise<T | 'late'> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<'late'>(resolve => {
-    timer = setTimeout(resolve, timeoutMs, 'late')
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
 function empty(status: number, headers: Readonly<Record<string, string>> = {}): HttpResponse {
   return { status, headers, body: '' }
 }
@@ -195,18 +185,20 @@ function send(req: IncomingMessage, res: ServerResponse, response: HttpResponse 
   } catch (cause) {
     // A handler's field that HTTP does not allow.
     log.error('response could not be written', { error: cause })
-    for (const name of res.getHeaderNames()) res.removeHeader(name)
     write(req, res, empty(500))
   }
 }
 
 function write(req: IncomingMessage, res: ServerResponse, response: HttpResponse): void {
-  res.statusCode = response.status
-  res.setHeader('cache-control', 'no-store')
-  res.setHeader('x-content-type-options', 'nosniff')
-  for (const [name, value] of Object.entries(response.headers)) res.setHeader(name, value)
+  const fields: Record<string, string | number> = {
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  }
+  for (const name in response.headers) fields[name.toLowerCase()] = response.headers[name] ?? ''
   // What 304 stands for is longer (RFC 9110 §8.6).
-  if (response.status !== 204 && response.status !== 304)
-    res.setHeader('content-length', Buffer.byteLength(response.body))
+  if (response.status !== 204 && response.status !== 304) {
+    fields['content-length'] = Buffer.byteLength(response.body)
+  }
+  res.writeHead(response.status, fields)
   res.end(req.method === 'HEAD' ? undefined : response.body)
 }
