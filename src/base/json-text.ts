@@ -12,11 +12,6 @@ export function asciiJson(value: object | string): string {
   return isPlain ? json : json.replace(beyondPlain, escapeUnit)
 }
 
-/** {@link asciiJson} of one string, quotes included. */
-export function jsonString(text: string): string {
-  return asciiJson(text)
-}
-
 function escapeUnit(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

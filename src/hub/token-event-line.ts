@@ -1,4 +1,4 @@
-import { jsonString } from '../base/json-text.ts'
+import { asciiJson } from '../base/json-text.ts'
 import { redactTokens } from '../base/redact-tokens.ts'
 import { nestSubjects } from '../oauth/actor.ts'
 import type { TokenServiceEvent } from '../sts/token-service-event.ts'
@@ -12,7 +12,7 @@ import type { TokenServiceEvent } from '../sts/token-service-event.ts'
  */
 export function createTokenEventWriter(issuer: string): (event: TokenServiceEvent) => string {
   return event => {
-    const line = writeJson({
+    const line = asciiJson({
       specversion: '1.0',
       id: event.id,
       source: issuer,
@@ -57,12 +57,4 @@ function describeDecision({
   approval,
 }: NonNullable<TokenServiceEvent['decision']>): Readonly<Record<string, unknown>> {
   return { rule, effect, mode, approval: approval?.id, approver: approval?.approver }
-}
-
-/** JSON in printable ASCII, which the strings need a writer of their own for; undefined members are left out. */
-function writeJson(value: unknown): string {
-  if (typeof value === 'string') return jsonString(value)
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
-  const members = Object.entries(value).filter(([, member]) => member !== undefined)
-  return `{${members.map(([name, member]) => `${jsonString(name)}:${writeJson(member)}`).join(',')}}`
 }
