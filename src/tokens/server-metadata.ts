@@ -68,6 +68,15 @@ export const readTokenServer: MetadataReader<TokenServer> = (document, issuer, p
   return keys.ok ? ok({ issuer, tokenEndpoint: endpoint.value }) : describe('jwks_uri', keys)
 }
 
+/** Where an issuer answers about its tokens (RFC 7662). Tokens and credentials are sent to its own origin only. */
+export const readIntrospectionEndpoint: MetadataReader<URL> = (document, issuer, plaintext) => {
+  const endpoint = readEndpoint(document, 'introspection_endpoint', issuer, plaintext)
+  if (endpoint.ok || endpoint.error !== 'foreign') return describe('introspection_endpoint', endpoint)
+  return fail(
+    "introspection_endpoint is not of the issuer's origin; if it is right, configure introspection: { endpoint: … }",
+  )
+}
+
 /** The two addresses of an issuer's metadata. RFC 8414 inserts the well-known path, OpenID Connect appends it. */
 export function metadataAddresses(issuer: string, plaintext: boolean): Result<readonly URL[], string> {
   const url = URL.parse(issuer)

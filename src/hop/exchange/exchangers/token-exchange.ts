@@ -13,11 +13,12 @@ import type { TokenServer } from '../../../tokens/client-authentication.ts'
 import { createClientAuthentication } from '../../../tokens/client-authentication-methods.ts'
 import { createIssuerKeys } from '../../../tokens/issuer-keys.ts'
 import type { KeySet } from '../../../tokens/key-set.ts'
+import { ServerLookup } from '../../../tokens/server-lookup.ts'
+import { readTokenServer } from '../../../tokens/server-metadata.ts'
 import { createTokenEndpoint, type TokenEndpoint } from '../../../tokens/token-endpoint.ts'
 import { Breaker, type Pass } from '../breaker.ts'
 import { checkIssuedToken, type IssuedTokenRules } from '../contract.ts'
 import type { Exchanger } from './exchanger.ts'
-import { ServerLookup } from './server-lookup.ts'
 
 export interface TokenExchangerDependencies {
   readonly client: HttpClient
@@ -36,7 +37,7 @@ export interface TokenExchangerDependencies {
 export class TokenExchanger implements Exchanger {
   readonly #config: ExchangeConfig
   readonly #clock: Clock
-  readonly #lookup: ServerLookup
+  readonly #lookup: ServerLookup<TokenServer>
   readonly #endpoint: TokenEndpoint
   readonly #keys: KeySet
   readonly #rules: IssuedTokenRules
@@ -46,7 +47,15 @@ export class TokenExchanger implements Exchanger {
     this.#config = config
     this.#clock = clock
     const { server, plaintext, timeoutMs } = config
-    this.#lookup = new ServerLookup({ server, client, plaintext, timeoutMs, clock, log })
+    this.#lookup = new ServerLookup({
+      server,
+      read: readTokenServer,
+      client,
+      plaintext,
+      timeoutMs,
+      clock,
+      log,
+    })
     const authenticate = createClientAuthentication(config.client, clock)
     this.#endpoint = createTokenEndpoint({ client, authenticate, clock })
     const options = { clock, timeoutMs: Math.min(timeoutMs, 3000) }

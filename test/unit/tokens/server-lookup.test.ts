@@ -1,10 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { HttpClientError } from '../../../../../src/base/http-client.ts'
-import { createLog } from '../../../../../src/base/log.ts'
-import { ServerLookup } from '../../../../../src/hop/exchange/exchangers/server-lookup.ts'
-import { createFakeClock } from '../../../../support/fake-clock.ts'
-import { createFakeHttpClient, type FakeAnswer } from '../../../../support/fake-http-client.ts'
+import { HttpClientError } from '../../../src/base/http-client.ts'
+import { createLog } from '../../../src/base/log.ts'
+import { ServerLookup } from '../../../src/tokens/server-lookup.ts'
+import { readTokenServer } from '../../../src/tokens/server-metadata.ts'
+import { createFakeClock } from '../../support/fake-clock.ts'
+import { createFakeHttpClient, type FakeAnswer } from '../../support/fake-http-client.ts'
 
 const server = 'https://hub.test'
 const documentOf = (path: string) => ({
@@ -18,7 +19,15 @@ function start(first: FakeAnswer | Promise<FakeAnswer>) {
   const state = { answer: first }
   const client = createFakeHttpClient(() => state.answer)
   const log = createLog('test', line => lines.push(line))
-  const lookup = new ServerLookup({ server, client, plaintext: false, timeoutMs: 1000, clock, log })
+  const lookup = new ServerLookup({
+    server,
+    read: readTokenServer,
+    client,
+    plaintext: false,
+    timeoutMs: 1000,
+    clock,
+    log,
+  })
   const find = async (signal = AbortSignal.timeout(1000)) => {
     const found = await lookup.find(signal)
     return found.ok ? found.value.tokenEndpoint.pathname : `failed: ${found.error}`
@@ -91,7 +100,7 @@ describe('ServerLookup', () => {
     const gone = new AbortController()
     const [leaver, stayer] = [find(gone.signal), find()]
     gone.abort()
-    expect(await leaver).toContain('no metadata within the time')
+    expect(await leaver).toContain('no metadata in time')
     late.resolve(documentOf('/token'))
     expect(await stayer).toBe('/token')
   })
