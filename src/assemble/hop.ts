@@ -85,7 +85,7 @@ function wireHop(
 ): Omit<AssembledHop, 'retire' | 'close'> {
   const { exchange: exchangeConfig, limits, timeouts } = config
   const issuance = kept.issuance(config, parts)
-  const verifier = kept.verifier(config, issuance, parts)
+  const verifiers = kept.verifiers(config, issuance, parts)
   const { exchanger, tokenService, signer } = issuance
   const exchange = createExchange({
     cache: kept.cache(config, parts),
@@ -124,23 +124,24 @@ function wireHop(
       pseudonym: `hopgate-${config.service}`,
       resourceMetadata,
     }),
-    authenticate: createAuthenticate(verifier, clock),
-    authenticateActor: createAuthenticateActor(verifier, clock),
+    authenticate: createAuthenticate(verifiers, clock),
+    authenticateActor: createAuthenticateActor(verifiers.jwt, clock),
     authorize: createAuthorize(createAllOf(policyEngines(config, clock)), clock),
     exchange,
     forward,
     record,
     refuse: createRefuse(space),
   }
+  const ways = new Set(config.routes.flatMap(route => (route.kind === 'protected' ? [route.verify] : [])))
 
   return {
     hop: createHop(stages, clock, log),
     refuseUnreadable: createRefuseUnreadable(stages.refuse, record, clock),
     tokenService: tokenService?.handle,
     async warm() {
-      await Promise.all([verifier.warm(), exchanger.warm(), tokenService?.warm()])
+      await Promise.all([verifiers.warm(ways), exchanger.warm(), tokenService?.warm()])
     },
-    isWarm: () => verifier.isReady(),
+    isWarm: () => verifiers.isReady(ways),
   }
 }
 

@@ -17,7 +17,7 @@ import type { RevocationStore } from '../sts/revocation-store.ts'
 import type { Signer } from '../sts/signer.ts'
 import { SignerKeys } from '../sts/signer-keys.ts'
 import { createTokenService, type TokenService } from '../sts/token-service.ts'
-import { createJwtVerifier, type JwtVerifier } from '../tokens/verify-jwt.ts'
+import { createTokenVerifiers, type TokenVerifiers } from '../tokens/token-verifiers.ts'
 import type { AssembledRecord } from './record.ts'
 import { SharedPart } from './shared-part.ts'
 
@@ -38,7 +38,7 @@ export interface KeptParts {
   /** Made of `exchange` and `sts`, and of the Redis in `cache`, where workers and replicas share what was revoked. */
   issuance(config: SidecarConfig, user: AsyncDisposableStack): Issuance
   /** Made of `issuers`, and of the bounds in `cache`. */
-  verifier(config: SidecarConfig, issuance: Issuance, user: AsyncDisposableStack): JwtVerifier
+  verifiers(config: SidecarConfig, issuance: Issuance, user: AsyncDisposableStack): TokenVerifiers
   /** Made of `cache`. What is in it depends on the policy by its keys. */
   cache(config: SidecarConfig, user: AsyncDisposableStack): LayeredCache
   /** Made of `upstream.tls`; undefined without TLS. Its files are watched. */
@@ -58,7 +58,7 @@ export interface KeptPartsDependencies {
 /** The parts of one sidecar. */
 export function createKeptParts({ clock, log, record, ...given }: KeptPartsDependencies): KeptParts {
   const issuances = new SharedPart<Issuance>()
-  const verifiers = new SharedPart<JwtVerifier>()
+  const verifiers = new SharedPart<TokenVerifiers>()
   const caches = new SharedPart<LayeredCache>()
   const trusts = new SharedPart<UpstreamTrust>()
   const signers = new KeptSigners(clock, log, given.signerOf)
@@ -105,7 +105,7 @@ export function createKeptParts({ clock, log, record, ...given }: KeptPartsDepen
       })
     },
 
-    verifier({ issuers, sts, limits, cache }, { tokenService, signer }, user) {
+    verifiers({ issuers, sts, limits, cache }, { tokenService, signer }, user) {
       // The keys of the embedded token service are found within the process, where they belong to the file.
       const own = sts && { issuer: sts.issuer, file: sts.keys }
       const { maxEntries, maxBytes } = cache
@@ -118,7 +118,7 @@ export function createKeptParts({ clock, log, record, ...given }: KeptPartsDepen
         const client = createHttpClient({ local })
         owned.defer(() => client.close())
         const { tokenBytes } = limits
-        const verifier = createJwtVerifier(issuers, {
+        const made = createTokenVerifiers(issuers, {
           client,
           log,
           tokenBytes,
@@ -126,8 +126,8 @@ export function createKeptParts({ clock, log, record, ...given }: KeptPartsDepen
           memory,
           keysOf: ownKeys(issuers, own?.issuer, signer),
         })
-        owned.defer(() => verifier.close())
-        return verifier
+        owned.defer(() => made.close())
+        return made
       })
     },
 

@@ -13,6 +13,8 @@ export const channels = {
   cacheRejected: channel('hop:cache-rejected'),
   /** `{ outcome: 'ok' | 'rejected' | 'malformed' | 'unavailable', durationMs: number }`: a call to the token endpoint ended. */
   tokenEndpoint: channel('hop:token-endpoint'),
+  /** `{ outcome: 'active' | 'inactive' | 'unavailable', durationMs: number }`: an issuer was asked about a token. */
+  introspection: channel('hop:introspection'),
   /** `{ state: 'open' | 'half-open' | 'closed' }`: the token endpoint's circuit breaker. */
   breaker: channel('hop:breaker'),
   /** `{ outcome: 'applied' | 'rejected' }`: the configuration was read again. */

@@ -1,20 +1,13 @@
+import { buildClient, type ClientLookup } from './build-client.ts'
 import { ephemeralSecret } from './build-sts.ts'
-import type { FileReader } from './file-reader.ts'
-import type { OpenSecrets } from './secret-reference.ts'
-import type { ClientCredentials, ExchangeConfig, StsConfig } from './sidecar-config.ts'
+import type { ExchangeConfig, StsConfig } from './sidecar-config.ts'
 import type { SidecarInput } from './sidecar-schema.ts'
-
-/** What the credentials of a client are looked up in. */
-interface Lookup {
-  readonly files: Pick<FileReader, 'resolve'>
-  readonly secretAt: OpenSecrets
-}
 
 /** Turns a validated `exchange` into its configuration; without a server it leads to the embedded token service. */
 export function buildExchange(
   { service, exchange }: SidecarInput,
   sts: StsConfig | undefined,
-  lookup: Lookup,
+  lookup: ClientLookup,
 ): ExchangeConfig {
   const common = {
     timeoutMs: exchange.timeout,
@@ -29,22 +22,10 @@ export function buildExchange(
   }
   const { server, client, plaintext } = exchange
   if (server === undefined || client === undefined) throw new Error('neither a server nor a token service')
-  return { ...common, server, client: buildClient(service, client, lookup), plaintext }
-}
-
-type ClientInput = NonNullable<SidecarInput['exchange']['client']>
-
-function buildClient(service: string, client: ClientInput, { files, secretAt }: Lookup): ClientCredentials {
-  const id = client.id ?? service
-  if (client.key !== undefined) {
-    return {
-      id,
-      authentication: 'private_key_jwt',
-      key: files.resolve(client.key),
-      assertionAudience: client.assertion_audience ?? 'issuer',
-    }
+  return {
+    ...common,
+    server,
+    client: buildClient(service, client, ['exchange', 'client'], lookup),
+    plaintext,
   }
-  const authentication =
-    client.authentication === 'client_secret_post' ? 'client_secret_post' : 'client_secret_basic'
-  return { id, authentication, secret: secretAt(['exchange', 'client', 'secret']) }
 }

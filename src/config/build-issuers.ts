@@ -1,6 +1,34 @@
+import { buildClient, type ClientLookup } from './build-client.ts'
 import type { FileReader } from './file-reader.ts'
 import type { IssuerInput } from './issuer-schema.ts'
-import type { IssuerRules, KeySource } from './sidecar-config.ts'
+import type { IntrospectionConfig, IssuerRules, KeySource } from './sidecar-config.ts'
+import type { SidecarIssuerInput } from './sidecar-issuer-schema.ts'
+
+/** Turns validated `issuers` of a sidecar into rules. */
+export function buildSidecarIssuers(
+  service: string,
+  issuers: readonly SidecarIssuerInput[],
+  lookup: ClientLookup,
+): readonly IssuerRules[] {
+  const isOnly = issuers.filter(({ introspection }) => introspection !== undefined).length === 1
+  const rules = buildIssuers(issuers, lookup.files)
+  return rules.map((rule, index) => {
+    const input = issuers[index]?.introspection
+    if (input === undefined) return rule
+    const path = ['issuers', index, 'introspection', 'client']
+    const introspection: IntrospectionConfig = {
+      endpoint: input.endpoint,
+      client: buildClient(service, input.client, path, lookup),
+      opaque: input.opaque ?? isOnly,
+      signed: input.signed,
+      tokenType: input.token_type,
+      cacheMs: input.cache,
+      negativeMs: input.negative,
+      timeoutMs: input.timeout,
+    }
+    return { ...rule, introspection }
+  })
+}
 
 /** Turns validated `issuers` into rules. */
 export function buildIssuers(

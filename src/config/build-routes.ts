@@ -28,6 +28,7 @@ export function buildRoutes(routes: readonly RouteInput[]): readonly Route[] {
     return {
       kind: 'protected',
       ...common,
+      verify: input.verify ?? 'jwt',
       audience,
       scope: input.scope ?? emptyScope,
       optionalScope: input.optional_scope ?? emptyScope,

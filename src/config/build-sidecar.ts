@@ -1,7 +1,7 @@
 import type { PolicyDocument } from '../policy/document.ts'
 import { buildAudit } from './build-audit.ts'
 import { buildExchange } from './build-exchange.ts'
-import { buildIssuers } from './build-issuers.ts'
+import { buildSidecarIssuers } from './build-issuers.ts'
 import { buildListen } from './build-listen.ts'
 import { buildRoutes } from './build-routes.ts'
 import { buildSidecarSts } from './build-sts.ts'
@@ -21,7 +21,7 @@ export function buildSidecar(
 ): SidecarConfig {
   const { files, secretAt } = document
   const { service, listen, admin, upstream, cache, limits, timeouts, environment, context } = input
-  const issuers = buildIssuers(input.issuers, files)
+  const issuers = buildSidecarIssuers(service, input.issuers, document)
   const routes = buildRoutes(input.routes)
   const sts = buildSidecarSts(input, issuers, routes, document, keysAt, policy)
   const exchange = buildExchange(input, sts, document)

@@ -5,7 +5,8 @@ import { addIssue } from './issue-detail.ts'
 import { algorithmList, issuerUrl, openTransport } from './issuer-schema.ts'
 import { secretReference } from './secret-reference.ts'
 
-const clientSchema = z
+/** How the sidecar authenticates as a client at an authorization server. */
+export const clientSchema = z
   .strictObject({
     id: clientId.optional().describe('Its `client_id`. Absent: the name of the service.'),
     authentication: z
@@ -90,3 +91,4 @@ export const exchangeSchema = z
   })
 
 export type ExchangeInput = z.output<typeof exchangeSchema>
+export type ClientInput = z.output<typeof clientSchema>

@@ -68,39 +68,40 @@ export const keySource = z
   })
   .superRefine((keys, context) => requireOneOf(keys, ['jwks_uri', 'file', 'inline'], context))
 
+/** The keys of an issuer wherever there is one. */
+export const issuerKeys = {
+  issuer: issuerName.describe('Compared byte for byte with `iss`.'),
+  audience: z
+    .array(audience)
+    .min(1)
+    .meta({ title: 'a list of at least one audience' })
+    .describe('A token must carry at least one of these in `aud`.'),
+  algorithms: algorithmList.describe('Accepted `alg` values.'),
+  keys: keySource
+    .optional()
+    .describe(
+      "Where the public keys come from: one of the following. Without it, from the issuer's metadata, whose `jwks_uri` must then be of the issuer's origin.",
+    ),
+  types: z
+    .array(tokenTypeHeader)
+    .min(1)
+    .prefault(['at+jwt', 'jwt', 'none'])
+    .meta({ title: 'a list of typ values' })
+    .describe('Accepted `typ` header values; `none` stands for an absent `typ`.'),
+  leeway: durationSeconds('0s', '5m').prefault('5s').describe('Tolerance for clocks that differ.'),
+  max_lifetime: durationSeconds('1s', '366d')
+    .prefault('24h')
+    .describe('Tokens that are made to live longer than this are refused.'),
+  max_actor_depth: wholeNumber(0, 32).prefault(8).describe('Deepest `act` chain that is accepted.'),
+  plaintext: flag
+    .prefault(false)
+    .describe(
+      'Allows `http:` for metadata and keys outside this machine. For tests and closed networks only.',
+    ),
+}
+
 /** One entry of `issuers`. */
-export const issuerSchema = z
-  .strictObject({
-    issuer: issuerName.describe('Compared byte for byte with `iss`.'),
-    audience: z
-      .array(audience)
-      .min(1)
-      .meta({ title: 'a list of at least one audience' })
-      .describe('A token must carry at least one of these in `aud`.'),
-    algorithms: algorithmList.describe('Accepted `alg` values.'),
-    keys: keySource
-      .optional()
-      .describe(
-        "Where the public keys come from: one of the following. Without it, from the issuer's metadata, whose `jwks_uri` must then be of the issuer's origin.",
-      ),
-    types: z
-      .array(tokenTypeHeader)
-      .min(1)
-      .prefault(['at+jwt', 'jwt', 'none'])
-      .meta({ title: 'a list of typ values' })
-      .describe('Accepted `typ` header values; `none` stands for an absent `typ`.'),
-    leeway: durationSeconds('0s', '5m').prefault('5s').describe('Tolerance for clocks that differ.'),
-    max_lifetime: durationSeconds('1s', '366d')
-      .prefault('24h')
-      .describe('Tokens that are made to live longer than this are refused.'),
-    max_actor_depth: wholeNumber(0, 32).prefault(8).describe('Deepest `act` chain that is accepted.'),
-    plaintext: flag
-      .prefault(false)
-      .describe(
-        'Allows `http:` for metadata and keys outside this machine. For tests and closed networks only.',
-      ),
-  })
-  .superRefine(checkKeyLocation)
+export const issuerSchema = z.strictObject(issuerKeys).superRefine(checkKeyLocation)
 
 /** Adds an issue where an issuer's keys could not be found, or could be changed on their way. */
 export function checkKeyLocation(
@@ -134,16 +135,19 @@ export const openTransport: IssueDetail = {
   expected: 'https:, or plaintext: true beside it',
 }
 
+/** Reports an issuer that is named again. */
+export function refuseSameIssuers(
+  issuers: readonly { readonly issuer: string }[],
+  context: z.RefinementCtx,
+): void {
+  const names = issuers.map(({ issuer }) => issuer)
+  refuseRepeats(names, 'issuer', context)
+}
+
 /** A list of issuers, each named once. */
 export const issuerList = z
   .array(issuerSchema)
-  .superRefine((issuers, context) => {
-    refuseRepeats(
-      issuers.map(({ issuer }) => issuer),
-      'issuer',
-      context,
-    )
-  })
+  .superRefine(refuseSameIssuers)
   .meta({ title: 'a list of issuers' })
 
 export type IssuerInput = z.output<typeof issuerSchema>

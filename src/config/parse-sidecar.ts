@@ -12,6 +12,7 @@ import { sidecarSchema } from './sidecar-schema.ts'
 
 const secretPlaces = [
   { path: ['exchange', 'client', 'secret'], kind: 'secret' },
+  { path: ['issuers', '*', 'introspection', 'client', 'secret'], kind: 'secret' },
   { path: ['cache', 'redis'], kind: 'redis' },
   { path: ['sts', 'clients', '*', 'secret'], kind: 'secret' },
   { path: ['sts', 'clients', '*', 'secret', '*'], kind: 'secret' },

@@ -17,22 +17,31 @@ export interface PolicyParts {
 
 /**
  * Hex SHA-256 over the policy of a sidecar: the same for the same policy however it is written, another when anything
- * that decides is different. Secrets, time limits of the exchange and of routes, and rate limits do not decide and
- * are left out.
+ * that decides is different. Secrets, time limits and rate limits do not decide and are left out.
  */
 export function policyDigest({ issuers, exchange, routes, sts, ...further }: PolicyParts): string {
   const { server, client, actor, algorithms, plaintext } = exchange
   const decides = {
     version: 1,
-    issuers,
+    issuers: issuers.map(withoutTimeLimit),
     exchange: { server, client, actor, algorithms, plaintext },
     routes: routes.map(({ timeoutMs: _, ...route }) => canonicalJson(route)).sort(),
-    sts: sts && { ...sts, clients: sts.clients.map(({ rateLimit: _, ...client }) => client) },
+    sts: sts && {
+      ...sts,
+      issuers: sts.issuers.map(withoutTimeLimit),
+      clients: sts.clients.map(({ rateLimit: _, ...client }) => client),
+    },
     policy: further.policy?.digest,
     environment: further.environment,
     context: further.context,
   }
   return createHash('sha256').update(canonicalJson(decides), 'utf8').digest('hex')
+}
+
+function withoutTimeLimit(rules: IssuerRules): unknown {
+  if (rules.introspection === undefined) return rules
+  const { timeoutMs: _, ...introspection } = rules.introspection
+  return { ...rules, introspection }
 }
 
 /** JSON with sorted keys. A URL is its text, a map an object; a secret is only the fact that there is one. */

@@ -87,6 +87,12 @@ export const routeSchema = z
       .describe(
         'Forwards anonymous requests, and no token. Excludes everything below but `timeout` and `websocket`.',
       ),
+    verify: z
+      .enum(['jwt', 'introspection', 'both'])
+      .optional()
+      .describe(
+        'How the presented token is verified: by its signature, by asking its issuer (`issuers[].introspection`), or by both, which must agree. Absent: `jwt`.',
+      ),
     audience: audience
       .optional()
       .describe('The one audience that the issued token is good for. Required unless public.'),
@@ -169,6 +175,7 @@ export const routeSchema = z
 
 /** The keys that only a protected route has. */
 const protectedKeys = [
+  'verify',
   'audience',
   'resource',
   'scope',

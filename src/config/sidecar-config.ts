@@ -104,6 +104,26 @@ export interface IssuerRules {
   readonly maxActorDepth: number
   /** Allows `http:` for discovery and keys outside loopback. */
   readonly plaintext: boolean
+  /** How the issuer is asked about its tokens; absent when it cannot be. */
+  readonly introspection?: IntrospectionConfig
+}
+
+/** How an issuer is asked whether a token is active (RFC 7662). */
+export interface IntrospectionConfig {
+  /** undefined: from the issuer's metadata, where it must be of the issuer's origin. */
+  readonly endpoint: URL | undefined
+  readonly client: ClientCredentials
+  /** Whether this issuer is asked about tokens that are no JWT. Of one issuer at most. */
+  readonly opaque: boolean
+  /** Whether answers must be signed (RFC 9701). */
+  readonly signed: boolean
+  /** Whether an answer about a token that is no JWT must have `token_type`. */
+  readonly tokenType: 'required' | 'optional'
+  /** How long an answer is used, one that a token is active never longer than the token lives. */
+  readonly cacheMs: number
+  readonly negativeMs: number
+  /** One question, with everything it waits for, ends within this time. */
+  readonly timeoutMs: number
 }
 
 export type SignatureAlgorithm =

@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { exchangeSchema } from './exchange-schema.ts'
 import { listenAddress, name } from './fields.ts'
-import { issuerList } from './issuer-schema.ts'
 import { listenSchema } from './listen-schema.ts'
 import { contextSchema, environmentName, policyFile } from './policy-keys.ts'
 import { protectedResourceSchema } from './protected-resource-schema.ts'
@@ -14,6 +13,7 @@ import {
   timeoutsSchema,
   workersSchema,
 } from './runtime-schema.ts'
+import { sidecarIssuerList } from './sidecar-issuer-schema.ts'
 import { sidecarStsSchema } from './sts-schema.ts'
 import { upstreamSchema } from './upstream-schema.ts'
 
@@ -36,7 +36,7 @@ export const sidecarSchema = z.strictObject({
     .describe(
       'Processes that share the port; `auto` is as many as there are CPUs to use. Limits, caches and queues count for each.',
     ),
-  issuers: issuerList
+  issuers: sidecarIssuerList
     .prefault([])
     .describe('Whose tokens may arrive here. At least one, unless every route is public.'),
   exchange: exchangeSchema.prefault({}).describe('Who issues the token for the next hop.'),

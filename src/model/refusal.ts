@@ -43,6 +43,12 @@ export const refusals = {
   'token.malformed': { status: 400, title: 'Malformed credentials', challenge: 'invalid_request' },
   'token.invalid': { status: 401, title: 'Invalid token', challenge: 'invalid_token' },
   'token.keys_unavailable': { status: 503, title: 'Token cannot be verified now', retry: true, alert: true },
+  'token.introspection_unavailable': {
+    status: 503,
+    title: 'Token cannot be verified now',
+    retry: true,
+    alert: true,
+  },
   'token.step_up': {
     status: 401,
     title: 'Stronger authentication required',

@@ -35,9 +35,16 @@ export interface PublicRoute extends AnyRoute {
   readonly kind: 'public'
 }
 
+/**
+ * How the presented token is verified: `jwt` by its signature and claims, `introspection` by asking its issuer
+ * (RFC 7662), `both` by both, which must agree.
+ */
+export type TokenVerification = 'jwt' | 'introspection' | 'both'
+
 /** A route that forwards only with an issued token. */
 export interface ProtectedRoute extends AnyRoute {
   readonly kind: 'protected'
+  readonly verify: TokenVerification
   /** Clients whose tokens may be used here (`client_id` or `azp`); absent means any client that the issuer serves. */
   readonly clients?: readonly string[]
   /** Scopes that the presented token must hold; they are asked for in the exchange. */

@@ -11,6 +11,7 @@ import {
 } from './client-authentication.ts'
 import { classifyTokenError } from './token-refusal.ts'
 import { readTokenResponse, type TokenResponse } from './token-response.ts'
+import { withholdSecrets } from './withhold-secret.ts'
 
 export interface TokenEndpointDependencies {
   readonly client: HttpClient
@@ -58,11 +59,23 @@ export function createTokenEndpoint({
       throw cause
     }
     const startMs = clock.monotonicMs()
-    const answer = await post(client, request, headers, formText(form), clock)
+    const answer = withoutSecrets(await post(client, request, headers, formText(form), clock), form)
     channels.tokenEndpoint.publish({ outcome: outcomeOf(answer), durationMs: clock.monotonicMs() - startMs })
     return answer
   }
 }
+
+/** What the server writes into an error may be what it was sent. */
+function withoutSecrets(
+  answer: Result<TokenResponse, Refusal>,
+  form: URLSearchParams,
+): Result<TokenResponse, Refusal> {
+  if (answer.ok) return answer
+  const secrets = secretParameters.flatMap(name => form.getAll(name))
+  return fail({ ...answer.error, detail: withholdSecrets(answer.error.detail, secrets) })
+}
+
+const secretParameters = ['subject_token', 'actor_token', 'client_secret', 'client_assertion'] as const
 
 async function post(
   client: HttpClient,

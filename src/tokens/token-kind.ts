@@ -61,6 +61,17 @@ export function checkTokenKind(
   if (name === undefined || otherTypes.has(name) || !types.includes(name)) {
     return `typ ${describeValue(type)} is not accepted`
   }
+  const otherKind = checkClaimsKind(claims)
+  if (otherKind !== undefined) return otherKind
+  if (name === 'at+jwt') return undefined
+  for (const claim of idTokenClaims) {
+    if (claim in claims) return `${claim} belongs to an ID token`
+  }
+  return undefined
+}
+
+/** Claims that give another kind of token away, wherever they stand. The answer is as for {@link checkTokenKind}. */
+export function checkClaimsKind(claims: JsonObject): string | undefined {
   for (const claim of claimsOfOthers) {
     if (claim in claims) return `${claim} belongs to another kind of token`
   }
@@ -69,15 +80,11 @@ export function checkTokenKind(
   if (isOneOf(claims.token_use, otherUses)) {
     return `token_use ${describeValue(claims.token_use)} is not an access token`
   }
-  if (name === 'at+jwt') return undefined
-  for (const claim of idTokenClaims) {
-    if (claim in claims) return `${claim} belongs to an ID token`
-  }
   return undefined
 }
 
 /** Lower case, without one `application/` (RFC 7515 §4.1.9); undefined for the word that stands for an absent type. */
-function normalizeType(type: string): string | undefined {
+export function normalizeType(type: string): string | undefined {
   const name = type.toLowerCase().replace(/^application\//, '')
   return name === absentType ? undefined : name
 }

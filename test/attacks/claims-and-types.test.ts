@@ -20,8 +20,8 @@ import { createTestIssuer, type TestIssuer } from '../support/tokens.ts'
  * else, for another time, or says what it says in a way that a careless reader understands differently: a claim that
  * is missing and therefore not checked, a text that contains the right one, an array where a text was meant.
  *
- * Left out, because the features come in a later version: B11 (step-up by `acr` and `auth_time`), B12 (tenants of
- * routes), and of B15 the answers of introspection; opaque tokens are refused.
+ * Left out, because the feature comes in a later version: B12 (tenants of routes). B11 (step-up) is in step-up.test.ts,
+ * and what issuers say of opaque tokens (B15) in introspection.test.ts.
  */
 
 let hop: AttackedHop

@@ -59,8 +59,12 @@ export interface AttackedHop extends RunningHop {
   expectForwarded(presented: string, path?: string): Promise<RecordedRequest>
 }
 
-export async function startAttackedHop(options: HopOptions = {}): Promise<AttackedHop> {
+/** @param about options, or what makes them when they depend on the authorization server */
+export async function startAttackedHop(
+  about: HopOptions | ((server: TestAuthorizationServer) => HopOptions) = {},
+): Promise<AttackedHop> {
   const server = await startAuthorizationServer()
+  const options = typeof about === 'function' ? about(server) : about
   server.onToken(issueToAnybody(server, options.clock))
   const client = `{ authentication: client_secret_basic, secret: '\${TEST_SECRET}' }`
   const exchange = `{ server: '${server.issuer}', client: ${client} }`

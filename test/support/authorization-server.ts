@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { TestCertificate } from './certificate.ts'
 import { createTestIssuer, type TestIssuer } from './tokens.ts'
 
-/** A token request as the server received it. */
+/** A request to the token or introspection endpoint as the server received it. */
 export interface ReceivedTokenRequest {
   readonly headers: IncomingMessage['headers']
   readonly form: URLSearchParams
@@ -21,6 +21,7 @@ export interface TestAuthorizationServer {
   /** The keys that its metadata leads to. */
   readonly signer: TestIssuer
   readonly tokenRequests: readonly ReceivedTokenRequest[]
+  readonly introspectionRequests: readonly ReceivedTokenRequest[]
   /** Every path asked for, in order. */
   readonly paths: readonly string[]
   /** Decides what the token endpoint answers from now on. */
@@ -32,6 +33,8 @@ export interface TestAuthorizationServer {
     readonly header?: Record<string, unknown>
     readonly signer?: TestIssuer
   }): void
+  /** Decides what the introspection endpoint answers from now on; before, no token is active. */
+  onIntrospect(script: (request: ReceivedTokenRequest) => TokenScript | Promise<TokenScript>): void
   /** Answers every other path; undefined goes on as usual. */
   onOther(script: (path: string) => TokenScript | undefined): void
   /** The claims that a well-behaved server puts into the token for this request. */
@@ -46,6 +49,7 @@ export async function startAuthorizationServer(
   certificate?: TestCertificate,
 ): Promise<TestAuthorizationServer> {
   const tokenRequests: ReceivedTokenRequest[] = []
+  const introspectionRequests: ReceivedTokenRequest[] = []
   const paths: string[] = []
   let other: (path: string) => TokenScript | undefined = () => undefined
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
@@ -84,19 +88,22 @@ export async function startAuthorizationServer(
   })
   let token: (request: ReceivedTokenRequest) => TokenScript | Promise<TokenScript> = ({ form }) =>
     issue(form, {})
+  let introspect: typeof token = () => ({ body: { active: false } })
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url ?? ''
     paths.push(path)
-    if (path === '/token') {
+    if (path === '/token' || path === '/introspect') {
       const chunks: Buffer[] = []
       for await (const chunk of request) chunks.push(chunk as Buffer)
       const received = {
         headers: request.headers,
         form: new URLSearchParams(Buffer.concat(chunks).toString()),
       }
-      tokenRequests.push(received)
-      return send(request, response, await token(received))
+      const isToken = path === '/token'
+      const requests = isToken ? tokenRequests : introspectionRequests
+      requests.push(received)
+      return send(request, response, await (isToken ? token : introspect)(received))
     }
     const script = other(path)
     if (script !== undefined) return send(request, response, script)
@@ -104,6 +111,7 @@ export async function startAuthorizationServer(
       '/.well-known/oauth-authorization-server': {
         issuer,
         token_endpoint: `${issuer}/token`,
+        introspection_endpoint: `${issuer}/introspect`,
         jwks_uri: `${issuer}/jwks`,
       },
       '/jwks': signer.jwks,
@@ -115,12 +123,16 @@ export async function startAuthorizationServer(
     issuer,
     signer,
     tokenRequests,
+    introspectionRequests,
     paths,
     onToken(script) {
       token = script
     },
     onTokenIssue(changes) {
       token = ({ form }) => issue(form, changes)
+    },
+    onIntrospect(script) {
+      introspect = script
     },
     onOther(script) {
       other = script

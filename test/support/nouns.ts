@@ -11,6 +11,7 @@ import { tokenType } from '../../src/oauth/token-type.ts'
 export function aRoute(about: Partial<ProtectedRoute> = {}): ProtectedRoute {
   return {
     kind: 'protected',
+    verify: 'jwt',
     id: 'orders',
     match: { path: '/orders/**' },
     websocket: false,

@@ -26,6 +26,12 @@ export function countBackground(registry: MetricsRegistry): () => void {
     tokenEndpoint.cell({ outcome: outcome(message.outcome) }).observe(message.durationMs / 1000),
   )
 
+  const introspection = registry.histogram('hopgate_introspection_duration_seconds')
+  on<{ outcome: 'active' | 'inactive' | 'unavailable'; durationMs: number }>(
+    channels.introspection,
+    message => introspection.cell({ outcome: message.outcome }).observe(message.durationMs / 1000),
+  )
+
   const breaker = registry.gauge('hopgate_breaker_state')
   const showBreaker = (current: string): void => {
     for (const state of breakerStates) breaker.set(state === current ? 1 : 0, { state })

@@ -86,6 +86,12 @@ export const metricTable = {
     labels: ['outcome'],
     buckets: requestBuckets,
   },
+  hopgate_introspection_duration_seconds: {
+    type: 'histogram',
+    help: 'Questions to issuers about tokens: active, inactive or unavailable. Answers that were remembered are not in it.',
+    labels: ['outcome'],
+    buckets: requestBuckets,
+  },
   hopgate_breaker_state: {
     type: 'gauge',
     help: "1 for the state that the token endpoint's circuit breaker is in: closed, half-open or open.",

@@ -412,12 +412,12 @@ describe('routes', () => {
 
   it('refuses on a public route everything that only a protected one has, each at its key', () => {
     const keys =
-      'audience: x, resource: "urn:x", scope: a, optional_scope: b, clients: [c], allow: "true", require: { acr: a }, ttl: 1s, requested_token_type: jwt, privileged: false'
+      'verify: jwt, audience: x, resource: "urn:x", scope: a, optional_scope: b, clients: [c], allow: "true", require: { acr: a }, ttl: 1s, requested_token_type: jwt, privileged: false'
     const found = 'found a key that means nothing on a public route; expected one without the other'
     const problems = sidecarProblems(route(`{ path: /a, public: true, websocket: true, ${keys} }`))
-    expect(problems).toHaveLength(10)
-    expect(problems[0]).toBe(`c.yaml:7:48: routes[0].audience: ${found}`)
-    expect(problems[9]).toMatch(/routes\[0\]\.privileged/)
+    expect(problems).toHaveLength(11)
+    expect(problems[0]).toBe(`c.yaml:7:48: routes[0].verify: ${found}`)
+    expect(problems[10]).toMatch(/routes\[0\]\.privileged/)
   })
 
   it('refuses two routes of which neither is more specific', () => {

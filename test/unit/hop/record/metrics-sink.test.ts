@@ -136,6 +136,14 @@ describe('the metrics of background happenings', () => {
     expect(read('hopgate_token_endpoint_duration_seconds_count', { outcome: 'unavailable' })).toBe(1)
   })
 
+  it('count questions about tokens by outcome', async () => {
+    channels.introspection.publish({ outcome: 'active', durationMs: 20 })
+    channels.introspection.publish({ outcome: 'unavailable', durationMs: 2_000 })
+    const read = await samples()
+    expect(read('hopgate_introspection_duration_seconds_sum', { outcome: 'active' })).toBeCloseTo(0.02)
+    expect(read('hopgate_introspection_duration_seconds_count', { outcome: 'unavailable' })).toBe(1)
+  })
+
   it('show one state of the circuit breaker at a time', async () => {
     const states = async () => {
       const read = await samples()
@@ -204,6 +212,7 @@ describe('the list of metrics', () => {
 
   it('names exactly the metrics that are exposed, with their types and labels', async () => {
     sink.write(anAuditEvent())
+    channels.introspection.publish({ outcome: 'active', durationMs: 1 })
     channels.tokenEndpoint.publish({ outcome: 'ok', durationMs: 1 })
     channels.keySet.publish({ issuer: 'https://login.test', outcome: 'ok' })
     channels.cacheRejected.publish({ reason: 'unreadable' })
