@@ -19,6 +19,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'check FILE                   say whether a configuration is good, or where it is not',
     load: async () => (await import('./check.ts')).check,
   },
+  keys: {
+    summary: 'keys COMMAND                 signing keys of a token service: list, rotate, retire',
+    load: async () => (await import('./keys.ts')).keys,
+  },
   policy: {
     summary: 'policy COMMAND               review a policy: matrix',
     load: async () => (await import('./policy.ts')).policy,

@@ -45,6 +45,11 @@ export interface PublicSigningJwk {
 /** Every algorithm that the service can sign with. */
 export const signingAlgorithms: readonly SigningAlgorithm[] = ['ES256', 'EdDSA', 'RS256', 'PS256']
 
+/** Whether a text names one of them, exactly. */
+export function isSigningAlgorithm(text: string): text is SigningAlgorithm {
+  return signingAlgorithms.some(algorithm => algorithm === text)
+}
+
 /** What makes a key, in the order that RFC 7638 §3.2 and RFC 8037 §2 give its members for the thumbprint. */
 const publicMembers = {
   EC: ['crv', 'kty', 'x', 'y'],

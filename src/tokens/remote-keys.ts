@@ -15,8 +15,9 @@ const firstRetryMs = 1000
 /**
  * Keys that an issuer publishes over HTTP. One fetch at a time, which everybody who needs it shares, so an older answer
  * can never replace a newer one. An unknown `kid` asks for at most one fetch per cool-down, whoever sends how many. The
- * set is fetched again in the background when it reaches its refresh age; when that fails the last good one serves on,
- * up to `maxStaleMs`. While nothing was ever loaded, attempts start a second apart and slow down to the cool-down.
+ * set is fetched again in the background when it reaches its refresh age, or the `max-age` that the issuer gave it when
+ * that is less, so that a key that was withdrawn is known by then; when that fails the last good one serves on, up to
+ * `maxStaleMs`. While nothing was ever loaded, attempts start a second apart and slow down to the cool-down.
  */
 export class RemoteKeys implements KeySet {
   readonly #rules: IssuerRules
@@ -97,8 +98,8 @@ export class RemoteKeys implements KeySet {
     if (this.#closing.signal.aborted) return
     const { issuer } = this.#rules
     if (loaded.ok) {
-      this.#announce(loaded.value)
-      this.#index = loaded.value
+      this.#announce(loaded.value.index)
+      this.#index = loaded.value.index
       this.#loadedAtMs = this.#options.clock.monotonicMs()
       this.#failures = 0
     } else {
@@ -107,8 +108,13 @@ export class RemoteKeys implements KeySet {
       this.#log.warn('key set not fetched', { issuer, reason: loaded.error, serving })
     }
     channels.keySet.publish({ issuer, outcome: loaded.ok ? 'ok' : 'failed' })
-    const nextMs = loaded.ok ? this.#options.refreshMs : this.#pauseMs()
+    const nextMs = loaded.ok ? this.#refreshMs(loaded.value.maxAgeMs) : this.#pauseMs()
     this.#timer = setTimeout(() => void this.#fetch(), nextMs).unref()
+  }
+
+  #refreshMs(maxAgeMs: number): number {
+    const { refreshMs, coolDownMs } = this.#options
+    return Math.min(refreshMs, Math.max(coolDownMs, maxAgeMs))
   }
 
   #announce(index: KeyIndex): void {
@@ -117,7 +123,7 @@ export class RemoteKeys implements KeySet {
     this.#log.info('key set fetched', { issuer, keys: index.keys.size, ignored: index.ignored })
   }
 
-  async #request(): Promise<Result<KeyIndex, string>> {
+  async #request(): Promise<Result<{ readonly index: KeyIndex; readonly maxAgeMs: number }, string>> {
     const deadlineMs = performance.now() + this.#options.timeoutMs
     try {
       const uri = await this.#locate()
@@ -135,7 +141,8 @@ export class RemoteKeys implements KeySet {
       const { algorithms } = this.#rules
       const rules = { algorithms, maxKeys: this.#options.maxKeys, use: this.#options.use }
       const index = readKeyIndex(parseStrictJson(response.body), rules, this.#index)
-      return index.ok ? index : fail(`${address}: ${index.error}`)
+      if (!index.ok) return fail(`${address}: ${index.error}`)
+      return ok({ index: index.value, maxAgeMs: readMaxAgeMs(response.headers.get('cache-control')) })
     } catch (cause) {
       // Whatever went wrong, requests wait for this flight and get their answer from what is in memory.
       return fail(cause instanceof HttpClientError ? cause.message : 'unexpected error')
@@ -154,4 +161,10 @@ export class RemoteKeys implements KeySet {
       signal: this.#closing.signal,
     })
   }
+}
+
+/** RFC 9111 §5.2.2.1. Without one nothing is known. */
+function readMaxAgeMs(cacheControl = ''): number {
+  const seconds = /(?:^|,)\s*max-age="?(\d{1,9})"?\s*(?:,|$)/i.exec(cacheControl)?.[1]
+  return seconds === undefined ? Number.POSITIVE_INFINITY : Number(seconds) * 1000
 }

@@ -171,6 +171,26 @@ describe('RemoteKeys', () => {
     expect(keys.find('ES256', 'new')).toEqual(unknown)
   })
 
+  it.each([
+    ['public, max-age=300', 300_000],
+    ['max-age="300"', 300_000],
+    ['max-age=5', 30_000],
+    ['max-age=86400', 600_000],
+    ['x-max-age=300', 600_000],
+    ['no-store', 600_000],
+  ])('refreshes at the age that the issuer gives, within its own bounds: %s', async (header, ms) => {
+    const headers = new Map([['cache-control', header]])
+    const { keys, client, endpoint, advance } = setUp({ ...publish(old, next), headers })
+    const key = found(await keys.find('ES256', 'old'))
+    endpoint.answer = { ...publish(next), headers }
+    await advance(ms - 1)
+    expect(client.requests).toHaveLength(1)
+    expect(keys.holds(key)).toBe(true)
+    await advance(1)
+    expect(client.requests).toHaveLength(2)
+    expect(keys.holds(key)).toBe(false)
+  })
+
   it('stops believing the last good set after its bound', async () => {
     const { keys, endpoint, advance, clock } = setUp(publish(old))
     const key = found(await keys.find('ES256', 'old'))
