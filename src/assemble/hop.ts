@@ -20,6 +20,7 @@ import { createRefuse } from '../hop/refuse.ts'
 import { createRefuseUnreadable, type RefuseUnreadable } from '../hop/unreadable.ts'
 import { describeProtectedResource, type ResourceMetadata } from '../oauth/protected-resource.ts'
 import { createAllOf } from '../policy/all-of.ts'
+import type { ApprovalStore } from '../policy/approval.ts'
 import { createDocumentEngine } from '../policy/document-engine.ts'
 import type { PolicyEngine } from '../policy/engine.ts'
 import { createPolicy } from '../policy/policy.ts'
@@ -126,7 +127,10 @@ function wireHop(
     }),
     authenticate: createAuthenticate(verifiers, clock),
     authenticateActor: createAuthenticateActor(verifiers.jwt, clock),
-    authorize: createAuthorize(createAllOf(policyEngines(config, clock)), clock),
+    authorize: createAuthorize(
+      createAllOf(policyEngines(config, kept.approvals(config, parts), clock)),
+      clock,
+    ),
     exchange,
     forward,
     record,
@@ -148,6 +152,7 @@ function wireHop(
 /** The routes' own rules, then the policy. */
 function policyEngines(
   { routes, policy, exchange, environment }: SidecarConfig,
+  approvals: ApprovalStore | undefined,
   clock: Clock,
 ): [PolicyEngine, ...PolicyEngine[]] {
   const own = createRouteRules(routes)
@@ -155,7 +160,13 @@ function policyEngines(
   const { server, client } = exchange
   return [
     own,
-    createDocumentEngine({ policy: createPolicy(policy, server), client: client.id, environment, clock }),
+    createDocumentEngine({
+      policy: createPolicy(policy, server),
+      client: client.id,
+      environment,
+      approvals,
+      clock,
+    }),
   ]
 }
 

@@ -19,6 +19,7 @@ import type { RevocationStore } from '../sts/revocation-store.ts'
 import { createTokenService } from '../sts/token-service.ts'
 import { type Readiness, startAdminServer } from './admin-server.ts'
 import { openHubTls } from './hub-tls.ts'
+import { openApprovals } from './open-approvals.ts'
 import { urlOf } from './url-of.ts'
 
 /** A running hub. */
@@ -69,6 +70,9 @@ export async function startHub(config: HubConfig, deps: HubDependencies): Promis
     { clock, log },
   )
   started.defer(closeSigner)
+  const approvals = openApprovals(config.sts.policy, config.redis, { timeoutMs: redisTimeoutMs, log, clock })
+  started.defer(() => approvals?.close())
+
   const write = createTokenEventWriter(config.sts.issuer)
   const service = createTokenService(config.sts, {
     clock,
@@ -77,6 +81,7 @@ export async function startHub(config: HubConfig, deps: HubDependencies): Promis
     replay,
     revocations,
     signer,
+    ...(approvals !== undefined && { approvals }),
     record: event => writer.write(write(event)),
     isRecording,
   })

@@ -9,6 +9,7 @@ import { LayeredCache } from '../hop/exchange/layered-cache.ts'
 import { MemoryCache } from '../hop/exchange/memory-cache.ts'
 import { RedisCache } from '../hop/exchange/redis-cache.ts'
 import type { UpstreamTrust } from '../hop/forward/connect.ts'
+import type { ApprovalStore } from '../policy/approval.ts'
 import { createMemoryReplayStore } from '../sts/memory-replay-store.ts'
 import { createMemoryRevocationStore } from '../sts/memory-revocation-store.ts'
 import { openSigner, type SignerSource } from '../sts/open-signer.ts'
@@ -18,6 +19,7 @@ import type { Signer } from '../sts/signer.ts'
 import { SignerKeys } from '../sts/signer-keys.ts'
 import { createTokenService, type TokenService } from '../sts/token-service.ts'
 import { createTokenVerifiers, type TokenVerifiers } from '../tokens/token-verifiers.ts'
+import { openApprovals } from './open-approvals.ts'
 import type { AssembledRecord } from './record.ts'
 import { SharedPart } from './shared-part.ts'
 
@@ -41,6 +43,8 @@ export interface KeptParts {
   verifiers(config: SidecarConfig, issuance: Issuance, user: AsyncDisposableStack): TokenVerifiers
   /** Made of `cache`. What is in it depends on the policy by its keys. */
   cache(config: SidecarConfig, user: AsyncDisposableStack): LayeredCache
+  /** Made of `policy` and `cache`; undefined where nobody can approve. */
+  approvals(config: SidecarConfig, user: AsyncDisposableStack): ApprovalStore | undefined
   /** Made of `upstream.tls`; undefined without TLS. Its files are watched. */
   upstreamTrust(config: SidecarConfig, user: AsyncDisposableStack): UpstreamTrust | undefined
   /** Ends what is kept without users: the signers. */
@@ -60,6 +64,7 @@ export function createKeptParts({ clock, log, record, ...given }: KeptPartsDepen
   const issuances = new SharedPart<Issuance>()
   const verifiers = new SharedPart<TokenVerifiers>()
   const caches = new SharedPart<LayeredCache>()
+  const approvalStores = new SharedPart<ApprovalStore | undefined>()
   const trusts = new SharedPart<UpstreamTrust>()
   const signers = new KeptSigners(clock, log, given.signerOf)
   // An assertion that was used stays used, whatever is reloaded.
@@ -84,7 +89,10 @@ export function createKeptParts({ clock, log, record, ...given }: KeptPartsDepen
         let signer: Signer | undefined
         if (sts !== undefined) {
           signer = signers.of(sts)
+          const approvals = openApprovals(sts.policy, cache.redis, { timeoutMs: cache.timeoutMs, log, clock })
+          owned.defer(() => approvals?.close())
           const service = createTokenService(sts, {
+            ...(approvals !== undefined && { approvals }),
             clock,
             log,
             client,
@@ -137,6 +145,14 @@ export function createKeptParts({ clock, log, record, ...given }: KeptPartsDepen
         const redis = url && new RedisCache({ url, prefix, timeoutMs, log })
         owned.defer(() => redis?.close())
         return new LayeredCache(new MemoryCache(cache), redis)
+      })
+    },
+
+    approvals({ policy, cache: { redis, timeoutMs } }, user) {
+      return approvalStores.use({ approvers: policy?.approvers, redis, timeoutMs }, user, owned => {
+        const store = openApprovals(policy, redis, { timeoutMs, log, clock })
+        owned.defer(() => store?.close())
+        return store
       })
     },
 

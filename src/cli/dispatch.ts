@@ -27,6 +27,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'policy COMMAND               review a policy: matrix',
     load: async () => (await import('./policy.ts')).policy,
   },
+  approve: {
+    summary: 'approve …                    a second person approves what a rule asks an approval for',
+    load: async () => (await import('./approve.ts')).approveCommand,
+  },
   demo: {
     summary: 'demo [--once] [--json]       a login, a hub and three services in this terminal',
     load: async () => (await import('./demo.ts')).demo,

@@ -24,7 +24,8 @@ export interface ApprovedOccasion {
  * when it cannot be known; never rejects.
  */
 export interface ApprovalStore {
-  find(occasion: ApprovedOccasion): Promise<Approval | undefined>
+  /** @param approvers of whom one must have approved */
+  find(occasion: ApprovedOccasion, approvers: readonly string[]): Promise<Approval | undefined>
 }
 
 /**
@@ -42,7 +43,7 @@ export function decideWithApproval(
   const occasion = occasionOf(policy, question)
   if (occasion === undefined) return decision
   return approvals
-    .find(occasion)
+    .find(occasion, decision.approvers)
     .then(approval =>
       approval === undefined
         ? decision
