@@ -24,6 +24,8 @@ export const channels = {
    * error: string | undefined }`: the token service answered a client.
    */
   tokenService: channel('hop:token-service'),
+  /** `{ client: string }`: the token service issued a token in which nobody but the subject is named. */
+  impersonation: channel('hop:impersonation'),
   /** `{ client: string }`: a client of the token service sent more requests than its rate limit allows. */
   clientLimited: channel('hop:client-limited'),
   /** `{ worker: number }`: a worker ended without being told to. */

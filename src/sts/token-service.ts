@@ -76,6 +76,7 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
   const grants = createGrants(config, { ...deps, subjects })
   const record = (event: TokenServiceEvent): void => {
     channels.tokenService.publish({ endpoint: event.endpoint, kind: event.kind, error: event.error })
+    if (event.kind === 'issued' && event.decision?.mode === 'impersonation') announce(event, deps.log)
     deps.record?.(event)
   }
   const answerToken = createTokenEndpoint({
@@ -153,6 +154,12 @@ function authenticationWith(
     void identities.close()
     throw cause
   }
+}
+
+/** Nobody looks at a token and sees that somebody else holds it, so somebody should look at this. */
+function announce({ client = 'none', caseId, decision, tokenId }: TokenServiceEvent, log: Log): void {
+  channels.impersonation.publish({ client })
+  log.warn('impersonation', { client, rule: decision?.rule, case_id: caseId, jti: tokenId })
 }
 
 /** The signer that was given, which others close, or one of its own. */

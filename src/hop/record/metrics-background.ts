@@ -49,6 +49,12 @@ export function countBackground(registry: MetricsRegistry): () => void {
     }),
   )
 
+  const impersonations = registry.counter('hopgate_token_service_impersonations_total')
+  const impersonating = boundedValues()
+  on<{ client: string }>(channels.impersonation, message =>
+    impersonations.inc({ client: impersonating(message.client) }),
+  )
+
   const rateLimited = registry.counter('hopgate_token_service_rate_limited_total')
   const limitedClient = boundedValues()
   on<{ client: string }>(channels.clientLimited, message =>

@@ -47,6 +47,9 @@ export class HopMetrics {
     registry.counter('hopgate_broken_responses_total', counter =>
       countAnew(counter, this.#perRoute('broken')),
     )
+    registry.counter('hopgate_impersonations_total', counter =>
+      countAnew(counter, this.#perRoute('impersonations')),
+    )
     registry.counter('hopgate_exchanges_total', counter => countAnew(counter, this.#exchangesBySource()))
   }
 
@@ -55,7 +58,8 @@ export class HopMetrics {
     const route = this.#route(event.route ?? none)
     route.countHop(event)
     route.duration(event.outcome).observe(this.#observeStages(event.stageMs) / 1000)
-    const { delivery, outbound } = event
+    const { delivery, outbound, decision } = event
+    if (decision?.mode === 'impersonation') route.impersonations++
     if (delivery !== undefined) route.countDelivery(delivery)
     if (outbound !== undefined) this.#countExchange(outbound.audience, outbound.source)
   }
@@ -104,7 +108,7 @@ export class HopMetrics {
     if (count > 0) yield { labels: { worker }, count }
   }
 
-  *#perRoute(what: 'bytesIn' | 'bytesOut' | 'broken'): Iterable<Tally> {
+  *#perRoute(what: 'bytesIn' | 'bytesOut' | 'broken' | 'impersonations'): Iterable<Tally> {
     for (const route of this.#routes.values()) yield { labels: { route: route.name }, count: route[what] }
   }
 
@@ -118,6 +122,7 @@ export class HopMetrics {
 /** What is counted for one route. */
 class RouteMetrics {
   readonly name: string
+  impersonations = 0
   bytesIn = 0
   bytesOut = 0
   broken = 0

@@ -69,6 +69,11 @@ export const metricTable = {
     help: 'Responses that broke off after their headers.',
     labels: ['route'],
   },
+  hopgate_impersonations_total: {
+    type: 'counter',
+    help: 'Requests that were permitted as an impersonation: nobody but the subject is named in the issued token.',
+    labels: ['route'],
+  },
   hopgate_hops_in_flight: {
     type: 'gauge',
     help: 'Requests under way.',
@@ -102,6 +107,11 @@ export const metricTable = {
     type: 'counter',
     help: 'Requests that the own token service answered: issued, revoked, active, inactive or refused; error is the OAuth error code, or none.',
     labels: ['endpoint', 'kind', 'error'],
+  },
+  hopgate_token_service_impersonations_total: {
+    type: 'counter',
+    help: 'Tokens that the own token service issued as an impersonation.',
+    labels: ['client'],
   },
   hopgate_token_service_rate_limited_total: {
     type: 'counter',

@@ -218,6 +218,7 @@ describe('the list of metrics', () => {
     channels.cacheRejected.publish({ reason: 'unreadable' })
     channels.tokenService.publish({ endpoint: 'token', kind: 'issued', error: undefined })
     channels.clientLimited.publish({ client: 'orders' })
+    channels.impersonation.publish({ client: 'orders' })
     channels.redis.publish({ state: 'up' })
     const text = await sink.metricsText()
     const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type])
