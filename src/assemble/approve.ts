@@ -6,7 +6,7 @@ import type { ApprovedOccasion } from '../policy/approval.ts'
 import type { Approval, PolicyDocument } from '../policy/document.ts'
 import { readApproval, signApproval } from '../sts/approval-token.ts'
 import { createRedisApprovalStore } from '../sts/redis-approval-store.ts'
-import { ClientKeyFile } from '../tokens/client-key-file.ts'
+import { createClientKeyFile } from '../tokens/client-key-file.ts'
 
 /** What `hopgate approve` is told. */
 export interface ApproveOptions {
@@ -30,7 +30,7 @@ export async function approve(options: ApproveOptions): Promise<Result<Approval,
   const { policy, approver, occasion, clock = systemClock } = options
   const useless = findObstacle(policy, approver, occasion)
   if (useless !== undefined) return fail(useless)
-  const key = await new ClientKeyFile(options.key).read()
+  const key = await createClientKeyFile(options.key).read()
   if (!key.ok) return key
   const now = clock.now()
   const text = signApproval(key.value, approver, occasion, now, options.lifeSeconds)

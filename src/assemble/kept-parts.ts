@@ -2,8 +2,14 @@ import type { Clock } from '../base/clock.ts'
 import { createHttpClient } from '../base/http-client.ts'
 import type { HttpHandler } from '../base/http-message.ts'
 import type { Log } from '../base/log.ts'
-import { createTlsMaterial } from '../base/tls-material.ts'
-import type { CacheConfig, IssuerRules, SidecarConfig, StsConfig } from '../config/sidecar-config.ts'
+import { createTlsMaterial, type TlsMaterial } from '../base/tls-material.ts'
+import type {
+  CacheConfig,
+  ExchangeConfig,
+  IssuerRules,
+  SidecarConfig,
+  StsConfig,
+} from '../config/sidecar-config.ts'
 import { TokenExchanger } from '../hop/exchange/exchangers/token-exchange.ts'
 import { LayeredCache } from '../hop/exchange/layered-cache.ts'
 import { MemoryCache } from '../hop/exchange/memory-cache.ts'
@@ -39,7 +45,7 @@ export interface Issuance {
 export interface KeptParts {
   /** Made of `exchange` and `sts`, and of the Redis in `cache`, where workers and replicas share what was revoked. */
   issuance(config: SidecarConfig, user: AsyncDisposableStack): Issuance
-  /** Made of `issuers`, and of the bounds in `cache`. */
+  /** Made of `issuers`, of the server in `exchange`, and of the bounds in `cache`. */
   verifiers(config: SidecarConfig, issuance: Issuance, user: AsyncDisposableStack): TokenVerifiers
   /** Made of `cache`. What is in it depends on the policy by its keys. */
   cache(config: SidecarConfig, user: AsyncDisposableStack): LayeredCache
@@ -66,6 +72,7 @@ export function createKeptParts({ clock, log, record, ...given }: KeptPartsDepen
   const caches = new SharedPart<LayeredCache>()
   const approvalStores = new SharedPart<ApprovalStore | undefined>()
   const trusts = new SharedPart<UpstreamTrust>()
+  const serverMaterials = new SharedPart<TlsMaterial>()
   const signers = new KeptSigners(clock, log, given.signerOf)
   // An assertion that was used stays used, whatever is reloaded.
   const replay = createMemoryReplayStore(clock)
@@ -78,12 +85,26 @@ export function createKeptParts({ clock, log, record, ...given }: KeptPartsDepen
     return shared
   }
 
+  /** TLS for the authorization server by its origin: no other server is shown the certificate. */
+  const serverTls = (
+    { server, tls }: ExchangeConfig,
+    user: AsyncDisposableStack,
+  ): ReadonlyMap<string, TlsMaterial> => {
+    if (tls === undefined) return new Map()
+    const material = serverMaterials.use(tls, user, owned => {
+      const made = createTlsMaterial(tls, { name: 'exchange.tls', log, clock })
+      owned.defer(() => made.close())
+      return made
+    })
+    return new Map([[new URL(server).origin, material]])
+  }
+
   return {
     issuance({ exchange, sts, cache }, user) {
       const revokedAt = sts && { url: cache.redis, prefix: cache.prefix, timeoutMs: cache.timeoutMs }
       return issuances.use({ exchange, sts, revokedAt }, user, owned => {
         const local = new Map<string, HttpHandler>()
-        const client = createHttpClient({ local })
+        const client = createHttpClient({ local, tls: serverTls(exchange, owned) })
         owned.defer(() => client.close())
         let tokenService: TokenService | undefined
         let signer: Signer | undefined
@@ -113,17 +134,19 @@ export function createKeptParts({ clock, log, record, ...given }: KeptPartsDepen
       })
     },
 
-    verifiers({ issuers, sts, limits, cache }, { tokenService, signer }, user) {
+    verifiers({ issuers, exchange, sts, limits, cache }, { tokenService, signer }, user) {
       // The keys of the embedded token service are found within the process, where they belong to the file.
       const own = sts && { issuer: sts.issuer, file: sts.keys }
       const { maxEntries, maxBytes } = cache
       const memory = { maxEntries, maxBytes }
-      return verifiers.use({ issuers, own, memory }, user, owned => {
+      const server = { url: exchange.server, tls: exchange.tls }
+      return verifiers.use({ issuers, own, server, memory }, user, owned => {
         const local = new Map<string, HttpHandler>()
         if (sts !== undefined && tokenService !== undefined) {
           local.set(new URL(sts.issuer).origin, tokenService.handle)
         }
-        const client = createHttpClient({ local })
+        // Tokens of the authorization server may be presented as well, and its keys are behind the same TLS.
+        const client = createHttpClient({ local, tls: serverTls(exchange, owned) })
         owned.defer(() => client.close())
         const { tokenBytes } = limits
         const made = createTokenVerifiers(issuers, {

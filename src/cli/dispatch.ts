@@ -31,6 +31,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'approve …                    a second person approves what a rule asks an approval for',
     load: async () => (await import('./approve.ts')).approveCommand,
   },
+  'client-secret': {
+    summary: 'client-secret [--stdin]      a secret for a client, and the hash of it for the hub',
+    load: async () => (await import('./client-secret.ts')).clientSecret,
+  },
   demo: {
     summary: 'demo [--once] [--json]       a login, a hub and three services in this terminal',
     load: async () => (await import('./demo.ts')).demo,

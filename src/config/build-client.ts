@@ -18,15 +18,28 @@ export function buildClient(
   { files, secretAt }: ClientLookup,
 ): ClientCredentials {
   const id = client.id ?? service
-  if (client.key !== undefined) {
-    return {
-      id,
-      authentication: 'private_key_jwt',
-      key: files.resolve(client.key),
-      assertionAudience: client.assertion_audience ?? 'issuer',
-    }
+  const {
+    key,
+    token,
+    authentication = key === undefined ? 'client_secret_basic' : 'private_key_jwt',
+  } = client
+  switch (authentication) {
+    case 'client_secret_basic':
+    case 'client_secret_post':
+      return { id, authentication, secret: secretAt([...path, 'secret']) }
+    case 'private_key_jwt':
+      return {
+        id,
+        authentication,
+        key: files.resolve(key ?? ''),
+        assertionAudience: client.assertion_audience ?? 'issuer',
+      }
+    case 'kubernetes':
+    case 'spiffe_jwt':
+      return { id, authentication, token: files.resolve(token ?? '') }
+    case 'tls_client_auth':
+    case 'self_signed_tls_client_auth':
+    case 'spiffe_x509':
+      return { id, authentication }
   }
-  const authentication =
-    client.authentication === 'client_secret_post' ? 'client_secret_post' : 'client_secret_basic'
-  return { id, authentication, secret: secretAt([...path, 'secret']) }
 }

@@ -1,6 +1,31 @@
+import { type ExchangeInput, needsCertificate } from './exchange-schema.ts'
 import type { Report } from './report.ts'
 import type { RouteInput } from './route-schema.ts'
 import type { SidecarIssuerInput } from './sidecar-issuer-schema.ts'
+
+/**
+ * Reports issuers that are to be asked with a certificate though they are not the authorization server: `exchange.tls`
+ * shows it to nobody else.
+ */
+export function checkIntrospectionClients(
+  issuers: readonly (SidecarIssuerInput | undefined)[],
+  exchange: Pick<ExchangeInput, 'server' | 'tls'> | undefined,
+  report: Report,
+): void {
+  const { server, tls } = exchange ?? {}
+  for (const [index, issuer] of issuers.entries()) {
+    const { client, endpoint } = issuer?.introspection ?? {}
+    if (client === undefined || !needsCertificate(client)) continue
+    const address = endpoint ?? URL.parse(issuer?.issuer ?? '')
+    const isServer = server !== undefined && address?.origin === new URL(server).origin
+    if (isServer && tls?.cert !== undefined) continue
+    report.add({
+      path: ['issuers', index, 'introspection', 'client', 'authentication'],
+      found: 'a method by certificate, and none for this server',
+      expected: 'another method, or exchange.server here with exchange.tls',
+    })
+  }
+}
 
 /** Reports routes whose tokens nobody can be asked about, and tokens that more than one issuer would be asked about. */
 export function checkIntrospection(

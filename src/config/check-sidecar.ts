@@ -2,7 +2,7 @@ import { compileExpression } from '../policy/expression.ts'
 import { listenAddressOf } from './build-listen.ts'
 import { upstreamUrlOf } from './build-upstream.ts'
 import { checkAdminAddress, checkNotOwnAddress } from './check-addresses.ts'
-import { checkIntrospection } from './check-introspection.ts'
+import { checkIntrospection, checkIntrospectionClients } from './check-introspection.ts'
 import { checkRoutes } from './check-routes.ts'
 import { checkStsClients } from './check-sts.ts'
 import { quoteText } from './config-problem.ts'
@@ -27,7 +27,10 @@ export function checkSidecar({ parts, report }: ConfigDocument<SidecarInput>): v
   )
   checkRoutes(routes, report)
   checkExpressions(routes, report)
-  if (issuers !== undefined) checkIntrospection(issuers, routes, report)
+  if (issuers !== undefined) {
+    checkIntrospection(issuers, routes, report)
+    checkIntrospectionClients(issuers, exchange, report)
+  }
   if (issuers?.length === 0 && routes.some(route => route?.public === false)) {
     report.add({ path: ['issuers'], found: 'no issuer', expected: 'at least one, or public routes only' })
   }

@@ -10,12 +10,13 @@ import type { SidecarInput } from './sidecar-schema.ts'
 /** Reports TLS files that cannot be used, so that a sidecar neither starts nor reloads with one. */
 export function checkTlsFiles(document: ConfigDocument<SidecarInput>): void {
   const check = createCheck(document)
-  const { listen, upstream, sts } = document.parts
+  const { listen, upstream, exchange, sts } = document.parts
   checkListen(listen, check)
   if (upstream !== undefined && !(upstream instanceof URL) && upstream.tls !== undefined) {
     const { cert, key, ca } = upstream.tls
     check({ cert, key, ca }, ['upstream', 'tls'])
   }
+  if (exchange?.tls !== undefined) check(exchange.tls, ['exchange', 'tls'])
   checkWorkloads(sts ?? {}, check)
 }
 

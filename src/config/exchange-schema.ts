@@ -5,12 +5,35 @@ import { addIssue } from './issue-detail.ts'
 import { algorithmList, issuerUrl, openTransport } from './issuer-schema.ts'
 import { secretReference } from './secret-reference.ts'
 
+const methods = [
+  'client_secret_basic',
+  'client_secret_post',
+  'private_key_jwt',
+  'tls_client_auth',
+  'self_signed_tls_client_auth',
+  'kubernetes',
+  'spiffe_jwt',
+  'spiffe_x509',
+] as const
+
+/** What each method takes its credentials from; nothing for those that take `exchange.tls`. */
+const neededKeys: Readonly<Record<(typeof methods)[number], 'secret' | 'key' | 'token' | undefined>> = {
+  client_secret_basic: 'secret',
+  client_secret_post: 'secret',
+  private_key_jwt: 'key',
+  tls_client_auth: undefined,
+  self_signed_tls_client_auth: undefined,
+  kubernetes: 'token',
+  spiffe_jwt: 'token',
+  spiffe_x509: undefined,
+}
+
 /** How the sidecar authenticates as a client at an authorization server. */
 export const clientSchema = z
   .strictObject({
     id: clientId.optional().describe('Its `client_id`. Absent: the name of the service.'),
     authentication: z
-      .enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt'])
+      .enum(methods)
       .optional()
       .describe('Absent: `private_key_jwt` with `key`, `client_secret_basic` with `secret`.'),
     secret: secretReference.optional().describe('The client secret.'),
@@ -18,6 +41,11 @@ export const clientSchema = z
       .optional()
       .describe(
         'File with a private JWK that has `alg` and, when the server needs it, `kid`. Read at each change.',
+      ),
+    token: filePath
+      .optional()
+      .describe(
+        'File with the token of the platform: a projected service account token, or a JWT-SVID. Read at each change.',
       ),
     assertion_audience: z
       .enum(['issuer', 'token_endpoint'])
@@ -28,21 +56,46 @@ export const clientSchema = z
       ),
   })
   .superRefine((client, context) => {
-    const { authentication, secret, key, assertion_audience } = client
-    const byKey = (authentication ?? (key === undefined ? '' : 'private_key_jwt')) === 'private_key_jwt'
-    const alien = (name: string) =>
-      addIssue(context, [name], {
-        found: `a key that does not go with ${byKey ? 'private_key_jwt' : 'a client secret'}`,
-        expected: byKey ? 'key' : 'secret',
-        at: 'key',
-      })
-    if (byKey && secret !== undefined) alien('secret')
-    if (!byKey && key !== undefined) alien('key')
-    if (!byKey && assertion_audience !== undefined) alien('assertion_audience')
-    if (byKey ? key === undefined : secret === undefined) {
-      const expected = authentication === undefined ? 'secret or key' : byKey ? 'key' : 'secret'
-      addIssue(context, [], { found: `a client without ${expected}`, expected })
+    const { authentication = client.key === undefined ? undefined : 'private_key_jwt' } = client
+    const method = authentication ?? 'client_secret_basic'
+    const needed = neededKeys[method]
+    const byKey = method === 'private_key_jwt'
+    const name = needed === 'secret' ? 'a client secret' : method
+    for (const key of ['secret', 'key', 'token', 'assertion_audience'] as const) {
+      if (client[key] === undefined || key === needed || (byKey && key === 'assertion_audience')) continue
+      const found = `a key that does not go with ${name}`
+      addIssue(context, [key], { found, expected: needed ?? 'exchange.tls', at: 'key' })
     }
+    if (needed === undefined || client[needed] !== undefined) return
+    const expected = client.authentication === undefined ? 'secret or key' : needed
+    addIssue(context, [], { found: `a client without ${expected}`, expected })
+  })
+
+/** Whether a client authenticates with the certificate of its connection. */
+export function needsCertificate({ authentication }: ClientInput): boolean {
+  return authentication !== undefined && neededKeys[authentication] === undefined
+}
+
+const exchangeTls = z
+  .strictObject({
+    ca: filePath
+      .optional()
+      .describe(
+        "PEM file with the authorities for the server's certificate. Absent: those that Node brings.",
+      ),
+    cert: filePath
+      .optional()
+      .describe('PEM file with the own certificate, for servers that ask for one. With `key`.'),
+    key: filePath.optional().describe('PEM file with the private key of the certificate, not encrypted.'),
+  })
+  .superRefine(({ cert, key }, context) => {
+    if ((cert === undefined) === (key === undefined)) return
+    const [given, missing] = cert === undefined ? ['key', 'cert'] : ['cert', 'key']
+    addIssue(context, [given ?? ''], {
+      found: `this without ${missing}`,
+      expected: 'cert and key',
+      at: 'key',
+    })
   })
 
 /** `exchange` of a sidecar. */
@@ -56,6 +109,7 @@ export const exchangeSchema = z
     client: clientSchema
       .optional()
       .describe('How the sidecar authenticates at the server. Required with `server`, refused without.'),
+    tls: exchangeTls.optional().describe('TLS towards an `https:` server, for nobody else.'),
     timeout: durationMs('1ms', '5m')
       .prefault('5s')
       .describe('One exchange, with everything it waits for, ends within this time.'),
@@ -74,7 +128,11 @@ export const exchangeSchema = z
       .prefault(false)
       .describe('Allows `http:` to a server on another machine. For tests and closed networks only.'),
   })
-  .superRefine(({ server, client, plaintext }, context) => {
+  .superRefine(({ server, client, tls, plaintext }, context) => {
+    if (tls !== undefined && (server === undefined || !server.startsWith('https:'))) {
+      const found = 'a key that means nothing without a server on https:'
+      addIssue(context, ['tls'], { found, expected: 'an https: server', at: 'key' })
+    }
     if (server === undefined) {
       if (client === undefined) return
       addIssue(context, ['client'], {
@@ -86,6 +144,10 @@ export const exchangeSchema = z
     }
     if (client === undefined) {
       addIssue(context, ['client'], { found: 'nothing', expected: 'how to authenticate at the server' })
+    }
+    if (client !== undefined && needsCertificate(client) && tls?.cert === undefined) {
+      const found = `${client.authentication} without a certificate`
+      addIssue(context, ['client', 'authentication'], { found, expected: 'cert and key in exchange.tls' })
     }
     if (!isAcceptableTransport(new URL(server), plaintext)) addIssue(context, ['server'], openTransport)
   })

@@ -20,11 +20,11 @@ export interface PolicyParts {
  * that decides is different. Secrets, time limits and rate limits do not decide and are left out.
  */
 export function policyDigest({ issuers, exchange, routes, sts, ...further }: PolicyParts): string {
-  const { server, client, actor, algorithms, plaintext } = exchange
+  const { server, client, tls, actor, algorithms, plaintext } = exchange
   const decides = {
     version: 1,
     issuers: issuers.map(withoutTimeLimit),
-    exchange: { server, client, actor, algorithms, plaintext },
+    exchange: { server, client, tls, actor, algorithms, plaintext },
     routes: routes.map(({ timeoutMs: _, ...route }) => canonicalJson(route)).sort(),
     sts: sts && {
       ...sts,

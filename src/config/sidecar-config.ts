@@ -157,6 +157,8 @@ export interface ExchangeConfig {
   /** Issuer identifier of the authorization server (RFC 8414). The embedded token service's own when none is named. */
   readonly server: string
   readonly client: ClientCredentials
+  /** For an `https:` server, and for it alone. */
+  readonly tls: ExchangeTls | undefined
   /** One exchange, with everything it waits for, ends within this time. */
   readonly timeoutMs: number
   /** Issued tokens are not used in their last seconds. Half the life when that is shorter. */
@@ -186,6 +188,26 @@ export type ClientCredentials =
       /** `aud` of the assertion: the issuer identifier (RFC 10070), or the token endpoint for servers that lag. */
       readonly assertionAudience: 'issuer' | 'token_endpoint'
     }
+  /** By the certificate of {@link ExchangeConfig.tls}. */
+  | {
+      readonly id: string
+      readonly authentication: 'tls_client_auth' | 'self_signed_tls_client_auth' | 'spiffe_x509'
+    }
+  | {
+      readonly id: string
+      readonly authentication: 'kubernetes' | 'spiffe_jwt'
+      /** File with a projected service account token, or a JWT-SVID. Read at each change. */
+      readonly token: string
+    }
+
+/** TLS towards the authorization server. Files are absolute paths of PEM files and are read again when they change. */
+export interface ExchangeTls {
+  /** Whom the server's certificate must be from; undefined trusts the authorities that Node brings. */
+  readonly ca: string | undefined
+  /** The own certificate; present exactly with `key`. */
+  readonly cert: string | undefined
+  readonly key: string | undefined
+}
 
 export interface CacheConfig {
   /** `redis:` or `rediss:` URL; undefined keeps issued tokens in memory only. */

@@ -1,7 +1,6 @@
 import { KeyObject } from 'node:crypto'
-import { type BigIntStats, statSync } from 'node:fs'
-import { open } from 'node:fs/promises'
 import type { JWK } from 'jose'
+import { FreshFile } from '../base/fresh-file.ts'
 import { fail, ok, type Result } from '../base/result.ts'
 import { isJsonObject, parseStrictJson } from '../base/strict-json.ts'
 import type { SignatureAlgorithm } from '../config/sidecar-config.ts'
@@ -17,52 +16,9 @@ export interface ClientKey {
 
 const maxBytes = 64 * 1024
 
-/**
- * A file with one private JWK (RFC 7517) that names its `alg`. It is looked at each time and read again when it is
- * another file or has changed. There is no falling back on the key read before: a key that was taken away is not used.
- */
-export class ClientKeyFile {
-  readonly #file: string
-  #loaded: { readonly identity: string; readonly key: ClientKey } | undefined
-
-  constructor(file: string) {
-    this.#file = file
-  }
-
-  /** The key as the file has it now. The error names the file and the reason, and nothing of the content. */
-  async read(): Promise<Result<ClientKey, string>> {
-    try {
-      // At once: this is part of every exchange, and a hand-over to the thread pool costs ten times what the look does.
-      if (this.#loaded?.identity === identityOf(statSync(this.#file, { bigint: true }))) {
-        return ok(this.#loaded.key)
-      }
-      const handle = await open(this.#file, 'r')
-      try {
-        const facts = await handle.stat({ bigint: true })
-        if (!facts.isFile()) return this.#fail('it is not a regular file')
-        if (facts.size > maxBytes) return this.#fail(`it is larger than ${maxBytes} bytes`)
-        const identity = identityOf(facts)
-        const key = await importKey(await handle.readFile())
-        if (!key.ok) return this.#fail(key.error)
-        this.#loaded = { identity, key: key.value }
-        return key
-      } finally {
-        await handle.close()
-      }
-    } catch (cause) {
-      return this.#fail(cause instanceof Error && 'code' in cause ? String(cause.code) : 'it cannot be read')
-    }
-  }
-
-  #fail(reason: string): Result<never, string> {
-    this.#loaded = undefined
-    return fail(`client key ${this.#file}: ${reason}`)
-  }
-}
-
-/** Changes with the file, its content and who may read it. */
-function identityOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
-  return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`
+/** A file with one private JWK (RFC 7517) that names its `alg`. A key that was taken away is not used. */
+export function createClientKeyFile(file: string): FreshFile<ClientKey> {
+  return new FreshFile(file, { name: 'client key', maxBytes, parse: importKey })
 }
 
 async function importKey(content: Buffer): Promise<Result<ClientKey, string>> {

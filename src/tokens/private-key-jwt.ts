@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import type { ClientCredentials } from '../config/sidecar-config.ts'
 import { jwtBearerClientAssertion } from '../oauth/grant-type.ts'
 import { type ClientAuthentication, ClientAuthenticationError } from './client-authentication.ts'
-import { type ClientKey, ClientKeyFile } from './client-key-file.ts'
+import { type ClientKey, createClientKeyFile } from './client-key-file.ts'
 import { signCompactJws } from './sign-compact-jws.ts'
 
 /** Servers accept a minute at least, and some no more. */
@@ -18,7 +18,7 @@ export function privateKeyJwt(
   credentials: Extract<ClientCredentials, { readonly authentication: 'private_key_jwt' }>,
   clock: Clock,
 ): ClientAuthentication {
-  const file = new ClientKeyFile(credentials.key)
+  const file = createClientKeyFile(credentials.key)
   return async (form, _headers, server) => {
     const key = await file.read()
     if (!key.ok) throw new ClientAuthenticationError(key.error)

@@ -1,6 +1,6 @@
 import { type HttpClient, HttpClientError } from '../base/http-client.ts'
 import { fail, ok, type Result } from '../base/result.ts'
-import { type JsonObject, parseStrictJsonObject } from '../base/strict-json.ts'
+import { isJsonObject, type JsonObject, parseStrictJsonObject } from '../base/strict-json.ts'
 import { isAcceptableTransport } from '../base/transport.ts'
 import type { TokenServer } from './client-authentication.ts'
 
@@ -75,6 +75,19 @@ export const readIntrospectionEndpoint: MetadataReader<URL> = (document, issuer,
   return fail(
     "introspection_endpoint is not of the issuer's origin; if it is right, configure introspection: { endpoint: … }",
   )
+}
+
+/**
+ * The same for a client that authenticates with its certificate: a server may have another endpoint for those (RFC 8705
+ * §5), whose TLS asks for one.
+ */
+export const readMtlsTokenServer: MetadataReader<TokenServer> = (document, issuer, plaintext) => {
+  const server = readTokenServer(document, issuer, plaintext)
+  const aliases = document['mtls_endpoint_aliases']
+  if (!server.ok || !isJsonObject(aliases) || aliases['token_endpoint'] === undefined) return server
+  const alias = readEndpoint(aliases, 'token_endpoint', issuer, plaintext)
+  if (!alias.ok) return describe('token_endpoint of mtls_endpoint_aliases', alias)
+  return ok({ issuer, tokenEndpoint: alias.value })
 }
 
 /** The two addresses of an issuer's metadata. RFC 8414 inserts the well-known path, OpenID Connect appends it. */

@@ -33,6 +33,7 @@ function exchangerFor(client: ClientCredentials) {
       server: tokenServiceIssuer,
       client,
       timeoutMs: 2000,
+      tls: undefined,
       marginSeconds: 5,
       negativeSeconds: 0,
       actor: 'required',

@@ -39,6 +39,7 @@ export async function startExchangeStage(
     server: server.issuer,
     client: { id: 'orders', authentication: 'client_secret_basic', secret: new Secret('secret-canary') },
     timeoutMs: 2000,
+    tls: undefined,
     marginSeconds: 10,
     negativeSeconds: 5,
     actor: 'required',

@@ -189,6 +189,7 @@ function readOpeners(): string[] {
     'src/sts/token-response.ts',
     'src/tokens/client-secret.ts',
     'src/tokens/jwt-access-token.ts',
+    'src/tokens/workload-token-file.ts',
     'src/assemble/demo/demo-folder.ts',
     'src/assemble/demo/plain-http.ts',
     'src/assemble/demo/read-claims.ts',

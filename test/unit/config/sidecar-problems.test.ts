@@ -605,7 +605,7 @@ describe('exchange', () => {
     ],
     [
       '{ server: https://hub.test, client: { key: k, authentication: private_key } }',
-      'c.yaml:8:73: exchange.client.authentication: found "private_key"; expected one of client_secret_basic, client_secret_post, private_key_jwt; did you mean "private_key_jwt"?',
+      'c.yaml:8:73: exchange.client.authentication: found "private_key"; expected one of client_secret_basic, client_secret_post, private_key_jwt, tls_client_auth, self_signed_tls_client_auth, kubernetes, spiffe_jwt, spiffe_x509; did you mean "private_key_jwt"?',
     ],
   ])('%s', (text, problem) => {
     expect(sidecarProblems(`${goodSidecar}exchange: ${text}\n`, env)).toEqual([problem])

@@ -7,6 +7,8 @@ import { Secret } from '../../../src/base/secret.ts'
 import { ClientAuthenticationError, type TokenServer } from '../../../src/tokens/client-authentication.ts'
 import { createClientAuthentication } from '../../../src/tokens/client-authentication-methods.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
+import { createTempFolder } from '../../support/temp-folder.ts'
+import { encode } from '../../support/tokens.ts'
 
 const server: TokenServer = {
   issuer: 'https://hub.test/realm',
@@ -204,3 +206,75 @@ describe('private_key_jwt', () => {
     await expect(assertionOf()).rejects.toThrow(/larger than/)
   })
 })
+
+describe.each([
+  ['kubernetes', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'],
+  ['spiffe_jwt', 'urn:ietf:params:oauth:client-assertion-type:jwt-spiffe'],
+] as const)('%s', (authentication, type) => {
+  const folder = () => createTempFolder()
+  const tokenOf = (claims: object) => `${encode('{"alg":"ES256"}')}.${encode(JSON.stringify(claims))}.AA`
+  const good = tokenOf({ sub: 'one', exp: clock.now() + 60 })
+
+  async function authenticate(token: string) {
+    const form = new URLSearchParams({ grant_type: 'x' })
+    const headers = {}
+    await createClientAuthentication({ id: 'orders', authentication, token }, clock)(form, headers, server)
+    expect(headers).toEqual({})
+    return Object.fromEntries(form)
+  }
+
+  it('sends the token of the file, without the line end, and says which kind it is', async () => {
+    const file = join(folder(), 'token')
+    await writeFile(file, `${good}\n`)
+    expect(await authenticate(file)).toEqual({
+      grant_type: 'x',
+      client_id: 'orders',
+      client_assertion_type: type,
+      client_assertion: good,
+    })
+  })
+
+  it('follows the file, which the platform replaces', async () => {
+    const file = join(folder(), 'token')
+    await writeFile(file, good)
+    const authenticateAgain = createClientAuthentication({ id: 'orders', authentication, token: file }, clock)
+    const sent = async () => {
+      const form = new URLSearchParams()
+      await authenticateAgain(form, {}, server)
+      return form.get('client_assertion')
+    }
+    expect(await sent()).toBe(good)
+    const next = tokenOf({ sub: 'two', exp: clock.now() + 60 })
+    await writeFile(`${file}.new`, next)
+    await rename(`${file}.new`, file)
+    expect(await sent()).toBe(next)
+    await rm(file)
+    await expect(sent()).rejects.toThrow(`client token ${file}: ENOENT`)
+  })
+
+  it.each([
+    ['an expired token', tokenOf({ exp: clock.now() }), 'it has expired'],
+    ['a token without end', tokenOf({}), 'it holds a JWT without exp'],
+    ['no token', 'hunter2', 'it does not hold one JWT'],
+    ['two tokens', `${good}\n${good}`, 'it does not hold one JWT'],
+    ['nothing', '', 'it does not hold one JWT'],
+    ['too much', 'x'.repeat(20_000), 'it is larger than 16384 bytes'],
+  ])('sends nothing for %s, and says nothing of it', async (_, content, reason) => {
+    const file = join(folder(), 'token')
+    await writeFile(file, content)
+    const attempt = authenticate(file)
+    await expect(attempt).rejects.toThrow(ClientAuthenticationError)
+    await expect(attempt).rejects.toThrow(`client token ${file}: ${reason}`)
+  })
+})
+
+it.each(['tls_client_auth', 'self_signed_tls_client_auth', 'spiffe_x509'] as const)(
+  '%s says whose the certificate is, and nothing else',
+  async authentication => {
+    const form = new URLSearchParams({ grant_type: 'x' })
+    const headers = {}
+    await createClientAuthentication({ id: 'orders', authentication }, clock)(form, headers, server)
+    expect(Object.fromEntries(form)).toEqual({ grant_type: 'x', client_id: 'orders' })
+    expect(headers).toEqual({})
+  },
+)

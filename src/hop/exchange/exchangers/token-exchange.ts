@@ -11,10 +11,11 @@ import { grantType } from '../../../oauth/grant-type.ts'
 import { formatScope } from '../../../oauth/scope-set.ts'
 import type { TokenServer } from '../../../tokens/client-authentication.ts'
 import { createClientAuthentication } from '../../../tokens/client-authentication-methods.ts'
+import { usesCertificate } from '../../../tokens/client-certificate.ts'
 import { createIssuerKeys } from '../../../tokens/issuer-keys.ts'
 import type { KeySet } from '../../../tokens/key-set.ts'
 import { ServerLookup } from '../../../tokens/server-lookup.ts'
-import { readTokenServer } from '../../../tokens/server-metadata.ts'
+import { readMtlsTokenServer, readTokenServer } from '../../../tokens/server-metadata.ts'
 import { createTokenEndpoint, type TokenEndpoint } from '../../../tokens/token-endpoint.ts'
 import { Breaker, type Pass } from '../breaker.ts'
 import { checkIssuedToken, type IssuedTokenRules } from '../contract.ts'
@@ -47,15 +48,8 @@ export class TokenExchanger implements Exchanger {
     this.#config = config
     this.#clock = clock
     const { server, plaintext, timeoutMs } = config
-    this.#lookup = new ServerLookup({
-      server,
-      read: readTokenServer,
-      client,
-      plaintext,
-      timeoutMs,
-      clock,
-      log,
-    })
+    const read = usesCertificate(config.client.authentication) ? readMtlsTokenServer : readTokenServer
+    this.#lookup = new ServerLookup({ server, read, client, plaintext, timeoutMs, clock, log })
     const authenticate = createClientAuthentication(config.client, clock)
     this.#endpoint = createTokenEndpoint({ client, authenticate, clock })
     const options = { clock, timeoutMs: Math.min(timeoutMs, 3000) }
