@@ -1,4 +1,11 @@
-import type { Approver, PolicyDocument, PolicyRule, SubjectRule, WhoRule } from '../policy/document.ts'
+import type {
+  Approver,
+  PolicyDocument,
+  PolicyRule,
+  SubjectRule,
+  TicketRule,
+  WhoRule,
+} from '../policy/document.ts'
 import type { PublicKeySet } from './issuer-schema.ts'
 import type { PolicyInput } from './policy-schema.ts'
 
@@ -40,6 +47,7 @@ function buildRule(rule: RuleInput, approvers: readonly string[]): PolicyRule {
     scope: rule.scopes,
     when: rule.when,
     ttlSeconds: rule.ttl,
+    ...(rule.ticket && { ticket: buildTicket(rule.ticket) }),
     require: {
       caseId: rule.require.case_id,
       acr,
@@ -54,6 +62,11 @@ function buildRule(rule: RuleInput, approvers: readonly string[]): PolicyRule {
       },
     },
   }
+}
+
+/** Exactly one side is there. */
+function buildTicket({ issue, redeem }: NonNullable<RuleInput['ticket']>): TicketRule {
+  return issue === undefined ? { step: 'redeem', purposes: redeem ?? [] } : { step: 'issue', purposes: issue }
 }
 
 function buildWho({ client, kind, actor }: RuleInput['who']): WhoRule {

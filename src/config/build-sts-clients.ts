@@ -13,6 +13,7 @@ import type {
   StsClient,
   StsClientAuthentication,
   StsClientSecret,
+  StsTicketRule,
   TrustDomain,
 } from './sidecar-config.ts'
 import type { StsClientInput } from './sts-client-schema.ts'
@@ -44,6 +45,7 @@ export function buildStsClients(
           { scope, ...(resource !== undefined && { resources: [resource] }), ttlSeconds: ttl },
         ]),
       ),
+    ...(input.tickets && { tickets: buildTicketRules(input.tickets) }),
     rateLimit: buildRateLimit(input.rate_limit ?? rate_limit),
   }))
 }
@@ -53,6 +55,15 @@ const grantTypes = {
   client_credentials: grantType.clientCredentials,
   jwt_bearer: grantType.jwtBearer,
 } as const
+
+function buildTicketRules({
+  issue,
+  redeem,
+}: NonNullable<StsClientInput['tickets']>): NonNullable<StsClient['tickets']> {
+  const build = (rules: typeof issue): readonly StsTicketRule[] =>
+    rules.map(({ audience, purposes, scope, ttl }) => ({ audience, purposes, scope, ttlSeconds: ttl }))
+  return { issue: build(issue), redeem: build(redeem) }
+}
 
 function buildRateLimit({ requests, per }: StsInput['rate_limit']): RateLimit {
   return { requests, perSeconds: per }

@@ -29,6 +29,19 @@ export function buildStsBounds({
   }
 }
 
+/** What a token service has only where it is configured. */
+export function buildStsExtras(
+  { trust_domain, tickets }: Pick<StsInput, 'trust_domain' | 'tickets'>,
+  secretAt: OpenSecrets,
+): Pick<StsConfig, 'transactionDomain' | 'tickets'> {
+  return {
+    ...(trust_domain !== undefined && { transactionDomain: trust_domain }),
+    ...(tickets !== undefined && {
+      tickets: { key: secretAt(['sts', 'tickets', 'key']), ttlSeconds: tickets.ttl },
+    }),
+  }
+}
+
 /** The token service inside a sidecar, unless `exchange` names a server; what `sts` leaves out follows from the rest. */
 export function buildSidecarSts(
   { service, admin, exchange, sts, environment }: SidecarInput,
@@ -46,6 +59,7 @@ export function buildSidecarSts(
     keys: keys === undefined ? undefined : lookup.files.resolve(keys),
     algorithm,
     ...buildStsBounds(input),
+    ...buildStsExtras(input, lookup.secretAt),
     issuers: issuers === undefined ? ownIssuers : buildIssuers(issuers, lookup.files),
     clients: [
       ownClient(service, ephemeralSecret(), ownIssuers, routes),

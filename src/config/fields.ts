@@ -103,6 +103,9 @@ export const name = matching('a name of letters, digits, . _ and -', /^[A-Za-z0-
 /** A client identifier (RFC 6749 appendix A.1), without blanks. */
 export const clientId = matching('a client identifier: visible ASCII without blanks', /^[\x21-\x7e]{1,512}$/)
 
+/** What tickets are for: words of the author's. */
+export const purposes = z.array(name).min(1).meta({ title: 'a list of purposes' })
+
 /** An audience: one word of visible ASCII, compared byte for byte. */
 export const audience = matching('an audience: visible ASCII without blanks', /^[\x21-\x7e]{1,512}$/)
 

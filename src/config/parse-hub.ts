@@ -2,7 +2,7 @@ import { fail, ok, type Result } from '../base/result.ts'
 import { buildAudit } from './build-audit.ts'
 import { buildIssuers } from './build-issuers.ts'
 import { buildHubListen, listenAddressOf } from './build-listen.ts'
-import { buildStsBounds } from './build-sts.ts'
+import { buildStsBounds, buildStsExtras } from './build-sts.ts'
 import { buildClusters, buildStsClients, buildTrustDomains } from './build-sts-clients.ts'
 import { checkAdminAddress } from './check-addresses.ts'
 import { checkStsClients, type StsTransport } from './check-sts.ts'
@@ -17,6 +17,7 @@ import { type ParseOptions, readDocument } from './read-document.ts'
 
 const secretPlaces = [
   { path: ['redis'], kind: 'redis' },
+  { path: ['sts', 'tickets', 'key'], kind: 'secret' },
   { path: ['sts', 'clients', '*', 'secret'], kind: 'secret' },
   { path: ['sts', 'clients', '*', 'secret', '*'], kind: 'secret' },
 ] as const
@@ -49,6 +50,7 @@ export function parseHubConfig(
         keys: sts.keys === undefined ? undefined : files.resolve(sts.keys),
         algorithm: sts.algorithm,
         ...buildStsBounds(sts),
+        ...buildStsExtras(sts, secretAt),
         issuers: buildIssuers(sts.issuers, files),
         clients: buildStsClients(sts, { files, secretAt, keysAt }),
         clusters: buildClusters(sts.clusters, files),

@@ -14,6 +14,7 @@ const secretPlaces = [
   { path: ['exchange', 'client', 'secret'], kind: 'secret' },
   { path: ['issuers', '*', 'introspection', 'client', 'secret'], kind: 'secret' },
   { path: ['cache', 'redis'], kind: 'redis' },
+  { path: ['sts', 'tickets', 'key'], kind: 'secret' },
   { path: ['sts', 'clients', '*', 'secret'], kind: 'secret' },
   { path: ['sts', 'clients', '*', 'secret', '*'], kind: 'secret' },
 ] as const

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { fail, ok } from '../base/result.ts'
 import { exchangeModes } from '../oauth/exchange-mode.ts'
-import { audience, clientId, durationSeconds, filePath, name, parsedText, scope } from './fields.ts'
+import { audience, clientId, durationSeconds, filePath, name, parsedText, purposes, scope } from './fields.ts'
 import { addIssue, refuseRepeats, requireOneOf } from './issue-detail.ts'
 import { publicKeySet } from './issuer-schema.ts'
 
@@ -167,6 +167,14 @@ const ruleSchema = z
       .describe(
         'Longest life of the issued token. Absent: that of the token service; `1m` for an impersonation.',
       ),
+    ticket: z
+      .strictObject({
+        issue: purposes.optional().describe('A service may put tickets of these purposes into a queue.'),
+        redeem: purposes.optional().describe('A worker may redeem tickets of these purposes.'),
+      })
+      .superRefine((ticket, context) => requireOneOf(ticket, ['issue', 'redeem'], context))
+      .optional()
+      .describe('The rule is for tickets, and for nothing else. Absent: it is for no ticket.'),
     require: requireSchema.prefault({}).describe('What must be given on the occasion.'),
   })
   .superRefine((rule, context) => {
@@ -178,6 +186,13 @@ const ruleSchema = z
       addIssue(context, ['for'], {
         found: 'a subject',
         expected: 'none: a machine asks for itself',
+        at: 'key',
+      })
+    }
+    if (rule.ticket !== undefined && rule.mode !== 'delegation') {
+      addIssue(context, ['ticket'], {
+        found: `a ticket for ${rule.mode}`,
+        expected: 'none: who redeems a ticket acts for its subject',
         at: 'key',
       })
     }

@@ -303,6 +303,10 @@ export interface StsConfig {
   readonly clusters: readonly KubernetesCluster[]
   readonly trustDomains: readonly TrustDomain[]
   readonly maxActorDepth: number
+  /** Name of the trust domain for Transaction Tokens, their only audience; absent: there are none. */
+  readonly transactionDomain?: string
+  /** Absent: there are no tickets. */
+  readonly tickets?: StsTickets
   /** Longest `act` claim of an issued token, in bytes of JSON. */
   readonly maxActorBytes: number
   /** How often one actor may be in a chain: twice is a callback, more is a loop. */
@@ -324,6 +328,8 @@ export interface StsClient {
   readonly accepts: readonly string[]
   /** Audiences that it may ask for, each with the scopes that may be granted there; undefined leaves it to the policy. */
   readonly audiences: ReadonlyMap<string, StsAudience> | undefined
+  /** Tickets that it may have or redeem; absent: what the policy permits, and without a policy none. */
+  readonly tickets?: { readonly issue: readonly StsTicketRule[]; readonly redeem: readonly StsTicketRule[] }
   /** Bounds its requests, over all endpoints and for each process; absent means no bound. Decides nothing about who may do what. */
   readonly rateLimit?: RateLimit | undefined
 }
@@ -332,6 +338,22 @@ export interface StsClient {
 export interface RateLimit {
   readonly requests: number
   readonly perSeconds: number
+}
+
+/** Tickets for queue workers. */
+export interface StsTickets {
+  /** Seals them; the same for all replicas. */
+  readonly key: Secret
+  /** Longest life of a ticket. */
+  readonly ttlSeconds: number
+}
+
+/** What a client may do with tickets for one audience. */
+export interface StsTicketRule {
+  readonly audience: string
+  readonly purposes: readonly string[]
+  readonly scope: readonly string[]
+  readonly ttlSeconds: number | undefined
 }
 
 /** Public keys of a client, as a JWK set. */

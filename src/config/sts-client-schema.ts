@@ -9,6 +9,7 @@ import {
   durationSeconds,
   filePath,
   parsedText,
+  purposes,
   resource,
   routeHost,
   scope,
@@ -116,6 +117,19 @@ export const authenticationKeys = [
   'spiffe_x509',
 ] as const
 
+const ticketRules = z
+  .array(
+    z.strictObject({
+      audience: audience.describe('Where the worker is to call.'),
+      purposes: purposes.describe('What the tickets are for; each is asked for by name.'),
+      scope: scope.prefault([]).describe('Scopes that a ticket, or a token for one, may hold.'),
+      ttl: durationSeconds('1s', '7d')
+        .optional()
+        .describe('Upper bound on the life of the ticket or the token.'),
+    }),
+  )
+  .meta({ title: 'a list of rules for tickets' })
+
 const clientSchema = z
   .strictObject({
     id: clientId.describe('Its `client_id`.'),
@@ -171,6 +185,15 @@ const clientSchema = z
       .meta({ title: 'a mapping of audiences' })
       .describe(
         'The audiences that it may ask for. What is not listed is denied, whatever the policy says. Absent: what the policy permits.',
+      ),
+    tickets: z
+      .strictObject({
+        issue: ticketRules.prefault([]).describe('Tickets that it may put into a queue.'),
+        redeem: ticketRules.prefault([]).describe('Tickets that it may redeem.'),
+      })
+      .optional()
+      .describe(
+        'What is not listed is denied, whatever the policy says. Absent: what the policy permits, if any.',
       ),
     rate_limit: rateLimit.optional().describe('Its own rate limit, instead of `sts.rate_limit`.'),
   })

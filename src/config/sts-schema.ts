@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { durationSeconds, filePath, wholeNumber } from './fields.ts'
+import { audience, durationSeconds, filePath, wholeNumber } from './fields.ts'
 import { issuerList, issuerUrl } from './issuer-schema.ts'
+import { secretReference } from './secret-reference.ts'
 import { clientList, rateLimit } from './sts-client-schema.ts'
 import { clusterList, trustDomainList } from './workload-schema.ts'
 
@@ -22,6 +23,18 @@ const common = {
     .describe(
       'How many requests one client may send, over all endpoints, to each process; the rest are answered 429.',
     ),
+  trust_domain: audience
+    .optional()
+    .describe('Name of the trust domain: the audience of Transaction Tokens. Absent: there are none.'),
+  tickets: z
+    .strictObject({
+      key: secretReference.describe(
+        'Seals them: 32 characters or more, the same for all replicas. Another key refuses what was sealed before.',
+      ),
+      ttl: durationSeconds('1s', '7d').prefault('15m').describe('Longest life of a ticket.'),
+    })
+    .optional()
+    .describe('Tickets for queue workers. Absent: there are none.'),
   max_actor_depth: wholeNumber(1, 32).prefault(8).describe('Deepest `act` chain of an issued token.'),
   max_actor_bytes: wholeNumber(64, 65_536)
     .prefault(2_048)

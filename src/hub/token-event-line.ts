@@ -33,6 +33,7 @@ function describe(event: TokenServiceEvent): Readonly<Record<string, unknown>> {
     peer: event.peer,
     client_id: event.client,
     aud: event.audience,
+    purpose: event.purpose,
     scope: event.scope,
     act: nestSubjects(event.actors),
     jti: event.tokenId,

@@ -63,6 +63,8 @@ export interface PolicyRule {
   readonly when: string | undefined
   /** Longest life of the issued token. */
   readonly ttlSeconds: number | undefined
+  /** The rule is for tickets of these purposes, on this side, and for nothing else; absent: for no ticket. */
+  readonly ticket?: TicketRule
   readonly require: Requirements
 }
 
@@ -99,6 +101,12 @@ export interface SubjectRule {
   readonly tenants: readonly string[] | undefined
   /** Claims that must have one of these values; a claim that is a list must hold one of them. */
   readonly attributes: ReadonlyMap<string, readonly (string | number | boolean)[]>
+}
+
+/** Tickets for queues: a service has one issued, a worker redeems it. */
+export interface TicketRule {
+  readonly step: 'issue' | 'redeem'
+  readonly purposes: readonly string[]
 }
 
 /** Conditions on the occasion. */

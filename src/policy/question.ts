@@ -16,6 +16,8 @@ export interface PolicyQuestion {
   readonly subject: VerifiedToken | undefined
   /** The verified token of the person who acts, where one came along. */
   readonly actorToken: VerifiedToken | undefined
+  /** The exchange is for a ticket, or of one. */
+  readonly ticket?: { readonly step: 'issue' | 'redeem'; readonly purpose: string } | undefined
   readonly context: PolicyContext
 }
 

@@ -27,7 +27,7 @@ export function createCaseReader(document: PolicyDocument, server: string): Read
   }
 
   return (question, client, caseId) => {
-    const { subject, actorToken, audience, scope, context } = question
+    const { subject, actorToken, audience, scope, ticket, context } = question
     const actor = readActor(question, document, server)
     let facts: OccasionFacts | undefined
     return {
@@ -38,6 +38,7 @@ export function createCaseReader(document: PolicyDocument, server: string): Read
       actor,
       login: actorToken ?? subject,
       caseId,
+      ticket,
       context,
       server,
       facts() {

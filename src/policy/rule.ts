@@ -17,7 +17,7 @@ import type {
 import { type Condition, compileCondition } from './expression.ts'
 import type { OccasionFacts } from './occasion-facts.ts'
 import type { ActingParty, Party } from './party.ts'
-import type { PolicyContext } from './question.ts'
+import type { PolicyContext, PolicyQuestion } from './question.ts'
 
 /** A question with everything worked out that several rules look at. */
 export interface Case {
@@ -30,6 +30,7 @@ export interface Case {
   /** Whose login counts: the person who acts, else the subject. */
   readonly login: VerifiedToken | undefined
   readonly caseId: string | undefined
+  readonly ticket: PolicyQuestion['ticket']
   readonly context: PolicyContext
   /** Issuer identifier of the token service. */
   readonly server: string
@@ -84,6 +85,7 @@ export function compileRule(rule: PolicyRule, scope: ScopeSet, servedBy: readonl
     standing: new Set([...clientIs, ...subjectKindIs, ...actorKindIs]),
     steps: [
       clientIs,
+      [ticketCheck(rule.ticket)],
       hasSubject ? [...subjectKindIs, ...subjectChecks(rule.for)] : [],
       hasSubject ? [...actorKindIs, ...actorChecks(rule.who)] : [],
       [asked => (isScopeWithin(asked.scope, scope) ? undefined : { what: 'a scope that it permits' })],
@@ -135,6 +137,16 @@ export function clientChecks(
     checks.push(holds(({ client }) => ids.has(client.id), 'a client whose own audience it is'))
   }
   return checks
+}
+
+/** A rule that says nothing of tickets is for none: they live longer than what it was written for. */
+function ticketCheck(rule: PolicyRule['ticket']): Check {
+  if (rule === undefined) return holds(({ ticket }) => ticket === undefined, 'a word on tickets')
+  const { step, purposes } = rule
+  return holds(
+    ({ ticket }) => ticket?.step === step && purposes.includes(ticket.purpose),
+    `a ticket to ${step} for one of its purposes`,
+  )
 }
 
 type Subject = NonNullable<Case['subject']>

@@ -32,9 +32,10 @@ export function describeSubject({ mode, for: rule }: PolicyRule): Phrase {
 }
 
 /** What a rule asks of the occasion, in the order in which it is checked. */
-export function describeConditions({ when, require }: PolicyRule): readonly Phrase[] {
+export function describeConditions({ when, ticket, require }: PolicyRule): readonly Phrase[] {
   const { caseId, acr, maxAgeSeconds, approval, environments, businessHours } = require
   const conditions: Phrase[] = []
+  if (ticket !== undefined) conditions.push([`to ${ticket.step} a ticket for `, ...listOf(ticket.purposes)])
   if (when !== undefined) conditions.push(['when ', quoted(when)])
   if (environments !== undefined) conditions.push(['in ', ...listOf(environments)])
   if (businessHours !== undefined) conditions.push([describeHours(businessHours)])

@@ -136,8 +136,9 @@ function findGrant(grants: Grants, form: TokenForm): Result<Grant, GrantRefusal[
  * Deny by default: a client has the grants that it is configured with, and without any those that are implied. One that is
  * configured without any audience can get nothing, so it is told so at once.
  */
-function mayUse({ grants, audiences }: StsClient, { grantType, isImplied }: Grant): boolean {
-  return (grants?.includes(grantType) ?? isImplied) && (audiences === undefined || audiences.size > 0)
+function mayUse({ grants, audiences, tickets }: StsClient, { grantType, isImplied }: Grant): boolean {
+  const canGetAny = audiences === undefined || audiences.size > 0 || tickets !== undefined
+  return canGetAny && (grants?.includes(grantType) ?? isImplied)
 }
 
 function knownGrantType(grants: Grants, form: TokenForm): string | undefined {

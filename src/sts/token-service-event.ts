@@ -35,6 +35,8 @@ export interface TokenFacts {
   /** Fingerprint of the subject token, or of the one asked about; see `VerifiedToken.fingerprint`. */
   readonly subjectFingerprint: string | undefined
   readonly audience: string | undefined
+  /** What a ticket is for; only for tickets. */
+  readonly purpose?: string
   /** What was granted; for a refusal, those of the requested scopes that are configured. */
   readonly scope: string | undefined
   /** The subjects of the `act` chain, current actor first: the issued token's, else what is known of the subject's. */

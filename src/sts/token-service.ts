@@ -73,7 +73,7 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
   )
   const { signer, close: closeSigner } = useSigner(config, deps)
   const subjects = createSubjectVerifier(config, signer, deps)
-  const grants = createGrants(config, { ...deps, subjects })
+  const grants = createGrants(config, { ...deps, signer, subjects })
   const record = (event: TokenServiceEvent): void => {
     channels.tokenService.publish({ endpoint: event.endpoint, kind: event.kind, error: event.error })
     if (event.kind === 'issued' && event.decision?.mode === 'impersonation') announce(event, deps.log)

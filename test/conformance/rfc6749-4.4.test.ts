@@ -176,12 +176,12 @@ rules:
 
   it('is refused without a rule, and the record says what is lacking', async () => {
     sts = await withPolicy('staging')
-    expect(await ask()).toMatchObject({ status: 400, json: { error: 'invalid_target' } })
+    expect(await ask()).toMatchObject({ status: 403, json: { error: 'access_denied' } })
     expect(sts.lastEvent()).toMatchObject({
       kind: 'refused',
       client: 'worker',
       audience: 'jobs-api',
-      detail: 'policy: rule worker-itself came closest; it lacks the environment',
+      detail: 'rule worker-itself came closest; it lacks the environment',
     })
   })
 
@@ -191,7 +191,7 @@ rules:
       { audience: 'ledger', scope: 'orders:read' },
       basic('billing', 'billing-secret'),
     )
-    expect(refused).toMatchObject({ status: 400, json: { error: 'invalid_target' } })
-    expect(sts.lastEvent().detail).toBe('policy: no rule permits machine into this audience')
+    expect(refused).toMatchObject({ status: 403, json: { error: 'access_denied' } })
+    expect(sts.lastEvent().detail).toBe('no rule permits machine into this audience')
   })
 })

@@ -172,10 +172,10 @@ rules:
     const config = { policy, environment: undefined }
     sts = await createTestTokenService({ clients: machineClients(), config })
     expect((await ask()).json['expires_in']).toBe(10)
-    expect(await ask({ sub: 'bob' })).toMatchObject({ json: { error: 'invalid_target' } })
+    expect(await ask({ sub: 'bob' })).toMatchObject({ json: { error: 'access_denied' } })
     expect(sts.lastEvent()).toMatchObject({
       subject: 'bob',
-      detail: 'policy: rule alice-only came closest; it lacks the subject',
+      detail: 'rule alice-only came closest; it lacks the subject',
     })
   })
 })

@@ -186,6 +186,7 @@ function readOpeners(): string[] {
     'src/hop/exchange/exchangers/token-exchange.ts',
     'src/hop/exchange/seal.ts',
     'src/sts/client-secrets.ts',
+    'src/sts/ticket-seal.ts',
     'src/sts/token-response.ts',
     'src/tokens/client-secret.ts',
     'src/tokens/jwt-access-token.ts',

@@ -7,6 +7,7 @@ import type { ExchangeMode } from '../../oauth/exchange-mode.ts'
 import { isScopeWithin, type ScopeSet } from '../../oauth/scope-set.ts'
 import { type ApprovalStore, decideWithApproval } from '../../policy/approval.ts'
 import type { Policy } from '../../policy/policy.ts'
+import type { PolicyQuestion } from '../../policy/question.ts'
 import { type TokenError, tokenError } from '../token-error.ts'
 
 /** What decides besides the clients' own configuration. */
@@ -28,6 +29,7 @@ export interface AuthorityQuestion {
   readonly subject: VerifiedToken | undefined
   readonly actorToken?: VerifiedToken | undefined
   readonly caseId?: string | undefined
+  readonly ticket?: PolicyQuestion['ticket']
   readonly now: EpochSeconds
 }
 

@@ -2,32 +2,36 @@ import { fail, ok, type Result } from '../../base/result.ts'
 import type { StsClient } from '../../config/sidecar-config.ts'
 import type { Refusal } from '../../model/refusal.ts'
 import type { VerifiedToken } from '../../model/verified-token.ts'
-import { actorSubjects, parseActor } from '../../oauth/actor.ts'
+import { actorSubjects } from '../../oauth/actor.ts'
 import { grantType } from '../../oauth/grant-type.ts'
-import { formatScope, intersectScope } from '../../oauth/scope-set.ts'
+import { intersectScope } from '../../oauth/scope-set.ts'
 import { isNamedByMayAct } from '../../policy/may-act.ts'
 import type { Verifier } from '../../tokens/verifier.ts'
-import type { Grant, Issuance } from '../grant.ts'
+import type { Grant } from '../grant.ts'
 import type { ReplayStore } from '../replay-store.ts'
 import { type TokenError, tokenError } from '../token-error.ts'
 import type { TokenForm } from '../token-form.ts'
 import { accessTokenFormat } from '../token-format.ts'
 import { noFacts, type TokenFacts } from '../token-service-event.ts'
-import { type Authority, askPolicy, type Denial } from './authority.ts'
-import { carryClaims } from './carried-claims.ts'
-import { type ActorBudget, nestActor } from './delegation.ts'
+import type { Denial } from './authority.ts'
+import type { ActorBudget } from './delegation.ts'
 import { chooseTarget, type ExchangeTarget, exchangeTargets } from './exchange-parameters.ts'
+import {
+  describeDelegation,
+  type PermittedDelegation,
+  permitDelegation,
+  refuseDelegation,
+  refuseWith,
+} from './permit-delegation.ts'
+import type { IssuanceRules } from './permit-issuance.ts'
 import { readRequestedScope } from './requested-scope.ts'
 import { useOnce } from './use-once.ts'
 
-export interface JwtBearerOptions extends Authority {
-  /** The token service's own issuer identifier. */
-  readonly issuer: string
+export interface JwtBearerOptions extends IssuanceRules {
   /** Verifies assertions, see `createAssertionVerifier`. */
   readonly verifier: Verifier
   readonly replay: ReplayStore
   readonly clients: readonly StsClient[]
-  readonly maxTtlSeconds: number
   readonly budget: ActorBudget
 }
 
@@ -67,17 +71,19 @@ export function createJwtBearerGrant(options: JwtBearerOptions): Grant {
         subjectFingerprint: assertion.value.fingerprint,
         actors: actorSubjects(assertion.value.actor),
       }
-      const issuance = await permit(options, client, target.value, { form, assertion: assertion.value, now })
-      if (!issuance.ok) {
-        const { error, decision } = issuance.error
-        return fail({ error, facts: { ...known, ...(decision !== undefined && { decision }) } })
-      }
+      const permitted = await permit(options, client, target.value, { form, assertion: assertion.value, now })
+      if (!permitted.ok) return refuseWith(known, permitted.error)
       // Last, so that an attempt that is refused for another reason uses nothing up.
       const used = await useAssertion(options, assertion.value)
       if (!used.ok) return fail({ error: used.error, facts: known })
-      const { actor, scope } = issuance.value
-      const actors = actorSubjects(parseActor(actor, Number.POSITIVE_INFINITY))
-      return ok({ ...issuance.value, facts: { ...known, scope: formatScope(scope), actors } })
+      const { decision: _, ...granted } = permitted.value
+      return ok({
+        ...granted,
+        derivedFrom: [assertion.value],
+        format: accessTokenFormat,
+        issuedTokenType: undefined,
+        facts: describeDelegation(known, permitted.value),
+      })
     },
   }
 }
@@ -91,39 +97,19 @@ async function permit(
     assertion,
     now,
   }: { readonly form: TokenForm; readonly assertion: VerifiedToken; readonly now: number },
-): Promise<Result<Omit<Issuance, 'facts'>, Denial>> {
+): Promise<Result<PermittedDelegation, Denial>> {
   const acting = { id: client.id, issuer: options.issuer }
   if (assertion.clientId !== undefined && assertion.clientId !== client.id) {
-    return refuse(tokenError('invalid_grant', 'the assertion is for another client'))
+    return refuseDelegation(tokenError('invalid_grant', 'the assertion is for another client'))
   }
   if (!isNamedByMayAct(assertion.claims['may_act'], acting)) {
-    return refuse(tokenError('invalid_grant', 'may_act of the assertion names another actor'))
+    return refuseDelegation(tokenError('invalid_grant', 'may_act of the assertion names another actor'))
   }
   const scope = readRequestedScope(form, intersectScope(assertion.scope, target.scope))
-  if (!scope.ok) return refuse(scope.error)
-  const actor = nestActor(assertion, acting, options.budget)
-  if (!actor.ok) return refuse(actor.error)
-  const { audience } = target
-  const question = { mode: 'delegation', client: client.id, audience, scope: scope.value } as const
-  const permitted = await askPolicy(options, { ...question, subject: assertion, now })
-  if (!permitted.ok) return permitted
-  const lives = [options.maxTtlSeconds, target.ttlSeconds, permitted.value.ttlSeconds]
-  return ok({
-    subject: assertion.subject,
-    audience,
-    scope: scope.value,
-    actor: actor.value,
-    claims: carryClaims(assertion, options.issuer, options.policy?.document.claims.tenant),
-    derivedFrom: [assertion],
-    notAfter: permitted.value.notAfter ?? Number.POSITIVE_INFINITY,
-    ttlSeconds: Math.min(...lives.filter(life => life !== undefined)),
-    format: accessTokenFormat,
-    issuedTokenType: undefined,
-  })
-}
-
-function refuse(error: TokenError): Result<never, Denial> {
-  return fail({ error, decision: undefined })
+  if (!scope.ok) return refuseDelegation(scope.error)
+  const { audience, ttlSeconds } = target
+  const delegation = { client: client.id, audience, scope: scope.value, subject: assertion, ttlSeconds, now }
+  return permitDelegation(options, delegation)
 }
 
 function useAssertion(
