@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts'
 import type { HttpClient } from '../base/http-client.ts'
 import type { Log } from '../base/log.ts'
 import type { IssuerRules, StsConfig } from '../config/sidecar-config.ts'
@@ -21,12 +22,18 @@ export const ownLeewaySeconds = 5
 export function createSubjectVerifier(
   config: StsConfig,
   signer: Signer,
-  deps: { readonly client: HttpClient; readonly log: Log; readonly revocations: RevocationStore },
+  deps: {
+    readonly clock: Clock
+    readonly client: HttpClient
+    readonly log: Log
+    readonly revocations: RevocationStore
+  },
 ): JwtVerifier {
   const verifier = createJwtVerifier([ownIssuerRules(config), ...config.issuers], {
     client: deps.client,
     log: deps.log,
     tokenBytes,
+    keyOptions: { clock: deps.clock },
     keysOf: new Map([[config.issuer, new SignerKeys(signer)]]),
   })
   return refuseRevoked(verifier, { issuer: config.issuer, revocations: deps.revocations })

@@ -17,6 +17,7 @@ const client = createFakeHttpClient(() => new Error('no network here'))
 const verifier = createSubjectVerifier(createTestStsConfig(login, reports), signer, {
   client,
   log: silentLog,
+  clock: createFakeClock(now),
   revocations: createMemoryRevocationStore(createFakeClock(now)),
 })
 
