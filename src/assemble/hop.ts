@@ -4,13 +4,7 @@ import type { HttpHandler } from '../base/http-message.ts'
 import type { Log } from '../base/log.ts'
 import { TaskCount } from '../base/task-count.ts'
 import type { SidecarConfig } from '../config/sidecar-config.ts'
-import { createAccept } from '../hop/accept/accept.ts'
 import type { LoadMonitor } from '../hop/accept/load-monitor.ts'
-import { createRouteTable } from '../hop/accept/route-table.ts'
-import { createTrustedProxies } from '../hop/accept/trusted-proxies.ts'
-import { createAuthenticate } from '../hop/authenticate/authenticate.ts'
-import { createAuthenticateActor } from '../hop/authenticate/authenticate-actor.ts'
-import { createAuthorize } from '../hop/authorize/authorize.ts'
 import type { CacheKeyContext } from '../hop/exchange/cache-key.ts'
 import { createExchange } from '../hop/exchange/exchange.ts'
 import { createForward } from '../hop/forward/forward.ts'
@@ -19,13 +13,8 @@ import { createHop, type Hop } from '../hop/hop.ts'
 import { createRefuse } from '../hop/refuse.ts'
 import { createRefuseUnreadable, type RefuseUnreadable } from '../hop/unreadable.ts'
 import { describeProtectedResource, type ResourceMetadata } from '../oauth/protected-resource.ts'
-import { createAllOf } from '../policy/all-of.ts'
-import type { ApprovalStore } from '../policy/approval.ts'
-import { createDocumentEngine } from '../policy/document-engine.ts'
-import type { PolicyEngine } from '../policy/engine.ts'
-import { createPolicy } from '../policy/policy.ts'
-import { createRouteRules } from '../policy/route-rules.ts'
 import type { Signer } from '../sts/signer.ts'
+import { createDecidingStages } from './deciding-stages.ts'
 import type { KeptParts } from './kept-parts.ts'
 import type { AssembledRecord } from './record.ts'
 import { makeOwning } from './shared-part.ts'
@@ -114,23 +103,13 @@ function wireHop(
   })
   parts.defer(() => forward.close())
   const stages = {
-    accept: createAccept({
-      routes: createRouteTable(config.routes),
-      isTrustedProxy: createTrustedProxies(config.forwarded.trustedProxies),
-      targetBytes: limits.targetBytes,
-      headerCount: limits.headerCount,
-      bodyBytes: limits.bodyBytes,
+    ...createDecidingStages(config, {
+      verifiers,
+      clock,
       overload: () => load.overload(),
-      context: config.context,
-      pseudonym: `hopgate-${config.service}`,
+      approvals: kept.approvals(config, parts),
       resourceMetadata,
     }),
-    authenticate: createAuthenticate(verifiers, clock),
-    authenticateActor: createAuthenticateActor(verifiers.jwt, clock),
-    authorize: createAuthorize(
-      createAllOf(policyEngines(config, kept.approvals(config, parts), clock)),
-      clock,
-    ),
     exchange,
     forward,
     record,
@@ -147,27 +126,6 @@ function wireHop(
     },
     isWarm: () => verifiers.isReady(ways),
   }
-}
-
-/** The routes' own rules, then the policy. */
-function policyEngines(
-  { routes, policy, exchange, environment }: SidecarConfig,
-  approvals: ApprovalStore | undefined,
-  clock: Clock,
-): [PolicyEngine, ...PolicyEngine[]] {
-  const own = createRouteRules(routes)
-  if (policy === undefined) return [own]
-  const { server, client } = exchange
-  return [
-    own,
-    createDocumentEngine({
-      policy: createPolicy(policy, server),
-      client: client.id,
-      environment,
-      approvals,
-      clock,
-    }),
-  ]
 }
 
 /**

@@ -24,7 +24,7 @@ const commands: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./keys.ts')).keys,
   },
   policy: {
-    summary: 'policy COMMAND               review a policy: matrix',
+    summary: 'policy COMMAND               review a policy: test, matrix',
     load: async () => (await import('./policy.ts')).policy,
   },
   approve: {

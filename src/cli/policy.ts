@@ -7,6 +7,10 @@ interface Entry {
 
 /** What can be done with a policy without running anything. */
 const commands: Readonly<Record<string, Entry>> = {
+  test: {
+    usage: 'test FILE [--policy POLICY] [--filter TEXT] [--junit OUT.xml] [--json]',
+    load: async () => (await import('./policy-test.ts')).policyTest,
+  },
   matrix: {
     usage: 'matrix FILE [--format markdown|csv|html] [--out FILE]',
     load: async () => (await import('./policy-matrix.ts')).policyMatrix,

@@ -76,7 +76,7 @@ export function buildSidecarSts(
  * The sidecar as a client of the token service inside it: it may ask for what its routes need and for nothing else.
  * An audience that several routes share lives as short as the shortest of them wants.
  */
-function ownClient(
+export function ownClient(
   id: string,
   secret: Secret,
   issuers: readonly IssuerRules[],

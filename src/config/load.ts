@@ -7,7 +7,9 @@ import type { Environment } from './environment.ts'
 import type { HubConfig } from './hub-config.ts'
 import { parseHubConfig } from './parse-hub.ts'
 import { parsePolicy } from './parse-policy.ts'
+import { parsePolicySuite } from './parse-policy-suite.ts'
 import { parseSidecarConfig } from './parse-sidecar.ts'
+import type { PolicySuite } from './policy-suite.ts'
 import type { SidecarConfig } from './sidecar-config.ts'
 
 /**
@@ -50,6 +52,19 @@ export function loadPolicy(
   env: Environment = process.env,
 ): Result<PolicyDocument, readonly ConfigProblem[]> {
   return load(file, text => parsePolicy(text, { file, env }))
+}
+
+/**
+ * Reads the tests of a policy, with the policy and the configurations that they name.
+ *
+ * @param policy is tested instead of the one that they name
+ */
+export function loadPolicySuite(
+  file: string,
+  policy?: string,
+  env: Environment = process.env,
+): Result<PolicySuite, readonly ConfigProblem[]> {
+  return load(file, text => parsePolicySuite(text, { file, env, policy }))
 }
 
 function load<T>(

@@ -3,6 +3,7 @@ import { isJsonObject } from '../base/strict-json.ts'
 import { hubSchema } from './hub-schema.ts'
 import { inputSchema, type JsonSchema } from './json-schema.ts'
 import { policySchema } from './policy-schema.ts'
+import { policySuiteSchema } from './policy-suite-schema.ts'
 import { sidecarSchema } from './sidecar-schema.ts'
 
 /** The text of `config/schema.json`, for editors. */
@@ -18,6 +19,11 @@ export function renderHubSchema(): string {
 /** The text of `config/policy.schema.json`, for editors. */
 export function renderPolicySchema(): string {
   return render(policySchema, 'Policy of Hopgate: who may exchange what, for whom, into which audience')
+}
+
+/** The text of `config/policy-test.schema.json`, for editors. */
+export function renderPolicySuiteSchema(): string {
+  return render(policySuiteSchema, 'Tests of a policy of Hopgate')
 }
 
 const referencePattern = String.raw`\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^{}$]*)?\}`

@@ -49,6 +49,11 @@ export class Report {
     return (this.#source.substitution(path)?.variables.length ?? 0) > 0
   }
 
+  /** The line at which a value stands. */
+  line(path: DocumentPath): number {
+    return this.#source.position(path, 'value').line
+  }
+
   /** Takes over what is wrong with another file that this one names. */
   include(problems: readonly ConfigProblem[]): void {
     this.#included.push(...problems)

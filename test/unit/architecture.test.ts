@@ -40,7 +40,10 @@ const rooms: readonly { readonly room: string; readonly mayImport: readonly stri
     ],
   },
   { room: 'src/hub', mayImport: ['src/sts', 'src/oauth', 'src/base', 'src/config/hub-config.ts'] },
-  { room: 'src/review', mayImport: ['src/policy', 'src/model', 'src/oauth', 'src/base'] },
+  {
+    room: 'src/review',
+    mayImport: ['src/policy', 'src/model', 'src/oauth', 'src/base', 'src/config/policy-suite.ts'],
+  },
   { room: 'src/assemble', mayImport: ['src/'] },
   { room: 'src/cli', mayImport: ['src/assemble', 'src/review', 'src/config', 'src/base', 'src/cli'] },
   { room: 'src/main.ts', mayImport: ['src/cli'] },

@@ -1,0 +1,257 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { runPolicySuite } from '../../../../src/assemble/rehearsal/run-policy-suite.ts'
+import { formatProblems } from '../../../../src/config/config-problem.ts'
+import { loadPolicySuite } from '../../../../src/config/load.ts'
+import type { AskedQuestion, PolicySuite } from '../../../../src/config/policy-suite.ts'
+import { exchangeModes } from '../../../../src/oauth/exchange-mode.ts'
+import { formatScope, scopeSet } from '../../../../src/oauth/scope-set.ts'
+import { createPolicy } from '../../../../src/policy/policy.ts'
+import type { PolicyQuestion } from '../../../../src/policy/question.ts'
+import type { Outcome } from '../../../../src/review/outcome.ts'
+import {
+  audienceIds,
+  clientIds,
+  everyOccasion,
+  policies,
+  scopeTokens,
+} from '../../../support/generated-policies.ts'
+import { noon, policyServer } from '../../../support/policy.ts'
+import { parseTestSuite, type SuiteFiles } from '../../../support/policy-suite.ts'
+import { projectRoot } from '../../../support/source-files.ts'
+
+describe('the tests of the example policy', () => {
+  it('pass', async () => {
+    const loaded = loadPolicySuite(join(projectRoot, 'config/policy.test.yaml'))
+    if (!loaded.ok) throw new Error(formatProblems(loaded.error))
+    const { cases } = await runPolicySuite(loaded.value)
+    expect(cases.length).toBeGreaterThan(25)
+    const failed = cases.filter(({ differences }) => differences.length > 0)
+    expect(failed.map(({ asked, differences }) => ({ name: asked.name, differences }))).toEqual([])
+  })
+})
+
+describe('a question', () => {
+  it('is answered as the policy decides, whatever the policy and the question', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        policies,
+        fc.constantFrom(...exchangeModes),
+        fc.constantFrom(...clientIds),
+        fc.constantFrom(...audienceIds),
+        fc.subarray(scopeTokens, { maxLength: 2 }),
+        fc.nat(),
+        fc.record({ hasCase: fc.boolean(), hasEnvironment: fc.boolean(), hasApproval: fc.boolean() }),
+        async (document, mode, client, audience, tokens, pick, has) => {
+          const occasions = [...everyOccasion({ mode, client, audience, scope: scopeSet(tokens) })]
+          const full = occasions[pick % occasions.length] as PolicyQuestion
+          const { caseId, environment, approval, now } = full.context
+          const context = {
+            now,
+            caseId: has.hasCase ? caseId : undefined,
+            environment: has.hasEnvironment ? environment : undefined,
+            approval: has.hasApproval ? approval : undefined,
+          }
+          const question = { ...full, context }
+          const decision = createPolicy(document, policyServer).decide(question)
+          const outcome = await answer(document, question)
+          expect(outcome.decision).toBe(decision.effect)
+          expect(outcome.rule).toBe(decision.rule)
+          if (decision.effect === 'deny') {
+            expect(outcome.reason).toBe(decision.reason)
+            expect(outcome.granted).toBeUndefined()
+          } else {
+            expect(outcome.granted).toMatchObject({
+              mode,
+              audience,
+              scope: question.scope,
+              subject: question.subject?.subject ?? client,
+              lifeSeconds: Math.min(300, decision.ttlSeconds ?? 300, (decision.notAfter ?? Infinity) - now),
+            })
+          }
+        },
+      ),
+      { numRuns: 150 },
+    )
+  }, 60_000)
+})
+
+async function answer(
+  document: NonNullable<PolicySuite['policy']>['document'],
+  question: PolicyQuestion,
+): Promise<Outcome> {
+  const { mode, client, audience, scope, subject, actorToken, context } = question
+  const claimsOf = (token: typeof subject) =>
+    token && {
+      ...token.claims,
+      aud: client,
+      jti: 'given',
+      iat: noon,
+      exp: noon + 300,
+      scope: formatScope(scopeSet(scopeTokens)),
+    }
+  const asked: AskedQuestion = {
+    kind: 'question',
+    mode,
+    client,
+    audience,
+    scope,
+    subject: claimsOf(subject),
+    actor: claimsOf(actorToken),
+    caseId: context.caseId,
+    environment: context.environment,
+    approval: context.approval,
+  }
+  const suite: PolicySuite = {
+    file: 'policy.test.yaml',
+    policy: { file: 'policy.yaml', document },
+    server: policyServer,
+    bounds: { maxTtlSeconds: 300, maxActorDepth: 8, maxActorBytes: 2048, maxActorVisits: 2 },
+    cases: [{ name: 'one', line: 1, now: context.now, asked, expect: { decision: 'permit' } }],
+  }
+  const { cases } = await runPolicySuite(suite)
+  return (cases[0] as (typeof cases)[number]).outcome
+}
+
+const files: SuiteFiles = {
+  'policy.yaml': readFileSync(join(projectRoot, 'config/policy.yaml'), 'utf8'),
+  'orders.yaml': `
+service: orders
+listen: 127.0.0.1:0
+admin: 127.0.0.1:9090
+upstream: http://127.0.0.1:3000
+policy: policy.yaml
+context: { case_id: X-Case-Id, actor_token: X-Actor-Token }
+issuers:
+  - { issuer: https://login.example.com, audience: [shop] }
+sts: {}
+routes:
+  - name: read
+    path: /orders/**
+    methods: [GET]
+    audience: orders-api
+    scope: orders:read
+    optional_scope: orders:write
+    clients: [shop-web]
+    allow: subject.tenant == request.headers["x-tenant"]
+    ttl: 45s
+  - { name: address, path: '/orders/{id}/address', methods: [PUT], audience: orders-api, scope: address:write }
+  - { name: health, path: /healthz, public: true }
+`,
+}
+
+/** The same sidecar with a token service elsewhere, of which only its name is known. */
+const elsewhere: SuiteFiles = {
+  ...files,
+  'orders.yaml': (files['orders.yaml'] ?? '').replace(
+    'sts: {}',
+    `exchange: { server: https://hub.example.com, client: { id: orders, secret: '\${S}' } }`,
+  ),
+}
+
+async function ask(request: string, more: SuiteFiles = files): Promise<Outcome> {
+  const suite = parseTestSuite(
+    `
+env: { S: placeholder }
+tokens:
+  alice: { sub: alice, tenant: blue, client_id: shop-web, scope: orders:read orders:write address:write }
+  agent: { sub: agent-7, tenant: blue, roles: [support] }
+defaults: { request: { config: orders.yaml, token: alice } }
+cases:
+  - { name: one, request: ${request}, expect: { decision: permit } }
+`,
+    more,
+  )
+  const { cases } = await runPolicySuite(suite)
+  return (cases[0] as (typeof cases)[number]).outcome
+}
+
+describe.each([
+  ['a token service inside', files],
+  ['a token service elsewhere', elsewhere],
+])('a request at a sidecar with %s', (_, given) => {
+  it('is granted what route, token and rule have in common, for as long as the shortest wants', async () => {
+    expect(await ask('{ url: http://orders/orders/17, headers: { X-Tenant: blue } }', given)).toEqual({
+      decision: 'permit',
+      route: 'read',
+      rule: 'own-audience',
+      reason: undefined,
+      refusal: undefined,
+      stepUp: undefined,
+      approvers: undefined,
+      granted: {
+        mode: 'delegation',
+        subject: 'alice',
+        audience: 'orders-api',
+        scope: ['orders:read', 'orders:write'],
+        lifeSeconds: 45,
+        act: ['orders'],
+      },
+    })
+  })
+
+  it('lets a person act by the token and the case in the headers that the sidecar declares', async () => {
+    const put = 'method: PUT, url: http://orders/orders/17/address, actor: agent'
+    expect(await ask(`{ ${put}, headers: { X-Case-Id: CASE-1042 } }`, given)).toMatchObject({
+      decision: 'permit',
+      route: 'address',
+      rule: 'support-within-tenant',
+      // The rule says a minute, and another route of this audience less.
+      granted: { act: ['agent-7'], lifeSeconds: 45, scope: ['address:write'] },
+    })
+    expect(await ask(`{ ${put} }`, given)).toMatchObject({
+      decision: 'deny',
+      route: 'address',
+      rule: 'support-within-tenant',
+      refusal: 'policy.denied',
+    })
+  })
+})
+
+describe('a request at a sidecar', () => {
+  it.each([
+    ['route.not_found', '{ url: http://orders/nothing }', undefined],
+    ['route.method_not_allowed', '{ method: DELETE, url: http://orders/orders/17 }', undefined],
+    ['token.missing', 'no token', 'read'],
+    ['token.invalid', '{ url: http://orders/orders/17, token: { sub: alice, aud: other } }', 'read'],
+    ['token.invalid', '{ url: http://orders/orders/17, token: { sub: alice, exp: -1m } }', 'read'],
+    ['token.invalid', '{ url: http://orders/orders/17, token: { sub: alice, iss: https://other } }', 'read'],
+    ['request.malformed', '{ url: http://orders/orders/17, headers: { X-Case-Id: "two words" } }', undefined],
+  ])('is refused as %s for %s', async (code, request, route) => {
+    const outcome = code === 'token.missing' ? await askWithoutToken() : await ask(request)
+    expect(outcome).toMatchObject({ decision: 'deny', refusal: code })
+    expect(outcome.route).toBe(route)
+  })
+
+  it('is decided by the rules of its route as well', async () => {
+    const red = await ask('{ url: http://orders/orders/17, headers: { X-Tenant: red } }')
+    expect(red).toMatchObject({ decision: 'deny', rule: 'read#allow', refusal: 'policy.denied' })
+    const other = await ask('{ url: http://orders/orders/17, token: { sub: alice, client_id: other-web } }')
+    expect(other).toMatchObject({ decision: 'deny', rule: 'read#clients' })
+  })
+
+  it('needs no token where the route is public', async () => {
+    expect(await ask('{ url: http://orders/healthz }')).toMatchObject({
+      decision: 'permit',
+      route: 'health',
+      granted: undefined,
+    })
+  })
+})
+
+/** A default cannot be taken back, so the case has defaults of its own. */
+async function askWithoutToken(): Promise<Outcome> {
+  const suite = parseTestSuite(
+    `
+cases:
+  - name: one
+    request: { config: orders.yaml, url: http://orders/orders/17 }
+    expect: { decision: deny }
+`,
+    files,
+  )
+  const { cases } = await runPolicySuite(suite)
+  return (cases[0] as (typeof cases)[number]).outcome
+}
