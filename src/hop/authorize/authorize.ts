@@ -33,7 +33,7 @@ export type Authorize = (
 /**
  * The third stage: asks the policy, and turns a permit into the one request that the exchange may make. The request
  * for a token on a route is made once and remembered with the token, as long as the decision is the same.
- * How the user authenticated is looked at for every request that is permitted otherwise, because it gets older.
+ * How the user, or the person who acts, authenticated is looked at for every request that is permitted otherwise, because it gets older.
  */
 export function createAuthorize(engine: PolicyEngine, clock: Clock): Authorize {
   const remembered = new WeakMap<VerifiedToken, Remembered>()
@@ -46,7 +46,11 @@ export function createAuthorize(engine: PolicyEngine, clock: Clock): Authorize {
   ): Authorized => {
     const authorized = readDecision(route, token, { actorToken, caseId }, decision)
     const { require } = route
-    if (require === undefined || !authorized.request.ok || satisfiesStepUp(require, token, clock.now())) {
+    if (
+      require === undefined ||
+      !authorized.request.ok ||
+      satisfiesStepUp(require, actorToken ?? token, clock.now())
+    ) {
       return authorized
     }
     return demand(route, require)

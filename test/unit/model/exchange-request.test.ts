@@ -28,6 +28,33 @@ describe('permit', () => {
     expect(permit(route, token, yes)?.scope).toEqual(['orders:list', 'orders:read'])
   })
 
+  it('makes nothing of a permit for another mode, and of an impersonation that no rule had a say in', () => {
+    const impersonating = aRoute({ mode: 'impersonation' })
+    expect(permit(impersonating, aVerifiedToken(), yes)).toBeUndefined()
+    expect(permit(impersonating, aVerifiedToken(), { ...yes, mode: 'delegation' })).toBeUndefined()
+    expect(permit(aRoute(), aVerifiedToken(), { ...yes, mode: 'impersonation' })).toBeUndefined()
+    expect(permit(impersonating, aVerifiedToken(), { ...yes, mode: 'impersonation' })).toMatchObject({
+      mode: 'impersonation',
+    })
+  })
+
+  it('takes a person who acts only by a rule that had a say in it, and ends with their token and with the permit', () => {
+    const occasion = {
+      actorToken: aVerifiedToken({ subject: 'agent-7', expiresAt: 1_000 }),
+      caseId: 'CASE-1',
+    }
+    expect(permit(aRoute(), aVerifiedToken(), yes, occasion)).toBeUndefined()
+    const ruled: Decision = { ...yes, mode: 'delegation' }
+    expect(permit(aRoute(), aVerifiedToken(), ruled, occasion)).toMatchObject({
+      person: { subject: 'agent-7' },
+      caseId: 'CASE-1',
+      notAfter: 1_000,
+    })
+    expect(permit(aRoute(), aVerifiedToken(), { ...ruled, notAfter: 900 }, occasion)).toMatchObject({
+      notAfter: 900,
+    })
+  })
+
   it('never widens: what is asked for is within the route, the presented token and the decision, and lives no longer', () => {
     fc.assert(
       fc.property(

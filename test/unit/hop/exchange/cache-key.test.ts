@@ -44,6 +44,12 @@ const fields = fc.record({
   fingerprint: text,
   actors: fc.array(text, { maxLength: 3 }),
   authenticationContext: maybeText,
+  person: fc.option(
+    fc.record({ token: text, tokenType: text, issuer: text, subject: text, fingerprint: text }),
+    { nil: undefined },
+  ),
+  mode: fc.constantFrom('delegation' as const, 'impersonation' as const),
+  caseId: maybeText,
   audience: text,
   resource: maybeText,
   scope: scopes,
@@ -54,8 +60,12 @@ const fields = fc.record({
 })
 type Fields = typeof fields extends fc.Arbitrary<infer T> ? T : never
 
-function requestOf({ subjectToken, ...others }: Fields): ExchangeRequest {
-  return anExchangeRequest({ ...others, subjectToken: new Secret(subjectToken) })
+function requestOf({ subjectToken, person, ...others }: Fields): ExchangeRequest {
+  return anExchangeRequest({
+    ...others,
+    subjectToken: new Secret(subjectToken),
+    person: person && { ...person, token: new Secret(person.token) },
+  })
 }
 
 const idOf = (request: ExchangeRequest, about: CacheKeyContext = context) => cacheKey(request, about).id
