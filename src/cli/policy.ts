@@ -11,6 +11,10 @@ const commands: Readonly<Record<string, Entry>> = {
     usage: 'test FILE [--policy POLICY] [--filter TEXT] [--junit OUT.xml] [--json]',
     load: async () => (await import('./policy-test.ts')).policyTest,
   },
+  graph: {
+    usage: 'graph PATH… [--format text|json|dot|mermaid] [--fail-on all|none|KIND,…] [--env-file FILE]',
+    load: async () => (await import('./policy-graph.ts')).policyGraph,
+  },
   matrix: {
     usage: 'matrix FILE [--format markdown|csv|html] [--out FILE]',
     load: async () => (await import('./policy-matrix.ts')).policyMatrix,

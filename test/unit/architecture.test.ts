@@ -42,7 +42,15 @@ const rooms: readonly { readonly room: string; readonly mayImport: readonly stri
   { room: 'src/hub', mayImport: ['src/sts', 'src/oauth', 'src/base', 'src/config/hub-config.ts'] },
   {
     room: 'src/review',
-    mayImport: ['src/policy', 'src/model', 'src/oauth', 'src/base', 'src/config/policy-suite.ts'],
+    mayImport: [
+      'src/policy',
+      'src/model',
+      'src/oauth',
+      'src/base',
+      'src/config/sidecar-config.ts',
+      'src/config/hub-config.ts',
+      'src/config/policy-suite.ts',
+    ],
   },
   { room: 'src/assemble', mayImport: ['src/'] },
   { room: 'src/cli', mayImport: ['src/assemble', 'src/review', 'src/config', 'src/base', 'src/cli'] },
