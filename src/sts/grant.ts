@@ -40,10 +40,12 @@ export interface Issuance {
   /** Other claims. May not name one that the endpoint sets itself. */
   readonly claims: Readonly<Record<string, unknown>>
   /**
-   * The tokens that it is issued for: the subject's, and any other that was presented to the same end. It does not
-   * outlive any of them, and dies with them when they are revoked.
+   * The tokens that it is issued for: the subject's, and any other that was presented to the same end. It dies with them
+   * when they are revoked, and does not outlive any of them unless {@link mayOutlive} says so.
    */
   readonly derivedFrom: readonly VerifiedToken[]
+  /** It waits in a queue, for no longer than the configuration lets a ticket live: revocations are kept as long. */
+  readonly mayOutlive?: true
   /** The token lives no longer than this, whatever {@link ttlSeconds} says. */
   readonly notAfter: EpochSeconds
   readonly ttlSeconds: number

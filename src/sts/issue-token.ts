@@ -19,8 +19,8 @@ export interface MintedToken {
 
 /**
  * Makes a token with the claims of a JWT access token (RFC 9068 §2.2), in its own format: one audience, whole seconds, a
- * life that ends no later than `notAfter` and than each of the tokens that it is derived from, which it names in its
- * `lineage`, and before its key is withdrawn.
+ * life that ends no later than `notAfter` and than each of the tokens that it is derived from, if it may not outlive them,
+ * and before its key is withdrawn. It names those tokens in its `lineage`.
  *
  * @returns the error when less than a second of life would be left, or it would have too many ancestors
  */
@@ -31,11 +31,8 @@ export function issueToken(
 ): Result<MintedToken, TokenError> {
   const lineage = formatLineage(issuance.derivedFrom, by.issuer)
   if (!lineage.ok) return fail(tokenError('invalid_request', lineage.error))
-  const ends = [
-    issuance.notAfter,
-    by.signer.latestExpiry(),
-    ...issuance.derivedFrom.map(token => token.expiresAt),
-  ]
+  const parentEnds = issuance.mayOutlive ? [] : issuance.derivedFrom.map(token => token.expiresAt)
+  const ends = [issuance.notAfter, by.signer.latestExpiry(), ...parentEnds]
   const expiresAt = Math.floor(Math.min(now + issuance.ttlSeconds, ...ends))
   const expiresInSeconds = Math.floor(expiresAt - now)
   if (!(expiresInSeconds >= 1)) {

@@ -14,12 +14,15 @@ export interface RevocationOptions {
   readonly revocations: RevocationStore
   /** How long after its `exp` a token may still be accepted. */
   readonly leewaySeconds: number
+  /** How long after a token was revoked something may come back that was made of it and may outlive it. */
+  readonly ticketSeconds: number
 }
 
 /**
  * Revokes a token for the client that it was issued to (RFC 7009), and with it all that were exchanged from it. What is
  * no good token of this service needs no revocation, and the answer is the same (§2.2); another client's token is an
- * error (§2.1). An answer of 200 to a good token means that the revocation is kept where every replica looks.
+ * error (§2.1). A token that has ended can be revoked as long as a ticket that was made of it may be alive. An answer of
+ * 200 to a good token means that the revocation is kept where every replica looks.
  */
 export function createRevocation(options: RevocationOptions): ClientEndpointOptions['answer'] {
   const { 'content-type': _, ...headers } = noStoreHeaders
@@ -42,7 +45,8 @@ export function createRevocation(options: RevocationOptions): ClientEndpointOpti
       return fail({ error, facts: known })
     }
     try {
-      await options.revocations.revoke(tokenMark(tokenId), expiresAt + options.leewaySeconds)
+      const lastEnd = Math.max(expiresAt, now + options.ticketSeconds)
+      await options.revocations.revoke(tokenMark(tokenId), lastEnd + options.leewaySeconds)
     } catch (cause) {
       if (!(cause instanceof RevocationStoreError)) throw cause
       return fail({ error: storeUnavailable(cause), facts: known })

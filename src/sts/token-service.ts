@@ -89,18 +89,34 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
     record,
   })
   const { revocations, log } = deps
-  const readToken = createOwnTokenReader(ownIssuerRules(config), signer, tokenBytes)
+  const rules = ownIssuerRules(config)
+  const ticketSeconds = config.tickets?.ttlSeconds ?? 0
   const answerIntrospection = createClientEndpoint({
     endpoint: 'introspection',
     authenticate,
-    answer: createIntrospection({ issuer, readToken, revocations, signer }),
+    answer: createIntrospection({
+      issuer,
+      readToken: createOwnTokenReader(rules, signer, tokenBytes),
+      revocations,
+      signer,
+    }),
     log,
     record,
   })
   const answerRevocation = createClientEndpoint({
     endpoint: 'revocation',
     authenticate,
-    answer: createRevocation({ issuer, readToken, revocations, leewaySeconds: ownLeewaySeconds }),
+    answer: createRevocation({
+      issuer,
+      readToken: createOwnTokenReader(
+        { ...rules, leewaySeconds: ownLeewaySeconds + ticketSeconds },
+        signer,
+        tokenBytes,
+      ),
+      revocations,
+      leewaySeconds: ownLeewaySeconds,
+      ticketSeconds,
+    }),
     log,
     record,
   })

@@ -289,29 +289,44 @@ describe('a ticket in other hands', () => {
     expectRefused(await askTicket({ subject_token: other }), 'invalid_request')
   })
 
-  it('dies with the token of this service that it was issued for', async () => {
-    const web = secretAuthentication('web-secret')
+  const asWeb = basic('web', 'web-secret')
+  /** Another client, whose token of this service `orders` holds. */
+  const issueByWeb = async (): Promise<string> => {
+    const authentication = secretAuthentication('web-secret')
     const audiences = new Map([['orders', { scope: ['orders:read'], ttlSeconds: undefined }]])
-    const withWeb = [...clients, { id: 'web', authentication: web, accepts: ['shop-web'], audiences }]
-    sts = await start({}, { clients: withWeb })
-    const form = {
-      audience: 'orders',
-      scope: 'orders:read',
-      subject_token: await sts.subjectToken({ aud: 'shop-web' }),
-    }
-    const asWeb = basic('web', 'web-secret')
-    const own = String((await sts.exchange(form, asWeb)).json['access_token'])
-    const ticket = await issueTicket({ subject_token: own })
-    const spare = await issueTicket({ subject_token: own })
+    const web = { id: 'web', authentication, accepts: ['shop-web'], audiences }
+    sts = await start({}, { clients: [...clients, web] })
+    const subject_token = await sts.subjectToken({ aud: 'shop-web' })
+    const form = { audience: 'orders', scope: 'orders:read', subject_token }
+    return String((await sts.exchange(form, asWeb)).json['access_token'])
+  }
+
+  it('dies with the token of this service that it was issued for', async () => {
+    const own = await issueByWeb()
+    const subject = { subject_token: own }
+    const [first, late, spare] = [
+      await issueTicket(subject),
+      await issueTicket(subject),
+      await issueTicket(subject),
+    ]
     expect((await redeem(spare)).status).toBe(200)
-    await sts.send({
-      path: '/sts/revoke',
-      headers: new Map([
-        ['content-type', ['application/x-www-form-urlencoded']],
-        ['authorization', [asWeb]],
-      ]),
-      body: new URLSearchParams({ token: own }).toString(),
-    })
+    await sts.ask('/revoke', { token: own }, { authorization: asWeb })
+    expectRefused(await redeem(first), 'invalid_request', { detail: 'subject token: revoked' })
+    // The token would have ended by now, and the tickets have not.
+    sts.clock.advanceMs(599_000)
+    expectRefused(await redeem(late), 'invalid_request', { detail: 'subject token: revoked' })
+  })
+
+  it('dies also when that token is revoked after its end', async () => {
+    const own = await issueByWeb()
+    const [ticket, spare] = [
+      await issueTicket({ subject_token: own }),
+      await issueTicket({ subject_token: own }),
+    ]
+    sts.clock.advanceMs(300_000)
+    expect((await redeem(spare)).status).toBe(200)
+    await sts.ask('/revoke', { token: own }, { authorization: asWeb })
+    expect(sts.lastEvent()).toMatchObject({ kind: 'revoked', client: 'web' })
     expectRefused(await redeem(ticket), 'invalid_request', { detail: 'subject token: revoked' })
   })
 })

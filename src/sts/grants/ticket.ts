@@ -7,9 +7,7 @@ import { intersectScope } from '../../oauth/scope-set.ts'
 import { tokenType } from '../../oauth/token-type.ts'
 import type { Verifier } from '../../tokens/verifier.ts'
 import type { Grant } from '../grant.ts'
-import { formatLineage } from '../lineage.ts'
 import type { TicketSeal } from '../ticket-seal.ts'
-import { tokenError } from '../token-error.ts'
 import type { TokenForm } from '../token-form.ts'
 import { noFacts, type TokenFacts } from '../token-service-event.ts'
 import type { Denial } from './authority.ts'
@@ -67,8 +65,8 @@ export function createTicketGrant(options: TicketOptions): Grant {
       const { decision: _, ...granted } = permitted.value
       return ok({
         ...granted,
-        // Not the subject token, with which the ticket would end: its `lineage` is among the claims.
-        derivedFrom: [],
+        derivedFrom: [token.value],
+        mayOutlive: true,
         format: { tokenType: 'N_A', write: claims => options.seal.seal(claims) },
         issuedTokenType: tokenType.ticket,
         facts: describeDelegation(known, permitted.value),
@@ -86,18 +84,12 @@ async function permit(
   const { form, token, now } = request
   const scope = readRequestedScope(form, intersectScope(token.scope, allowed))
   if (!scope.ok) return refuseDelegation(scope.error)
-  const lineage = formatLineage([token], options.issuer)
-  if (!lineage.ok) return refuseDelegation(tokenError('invalid_request', lineage.error))
   const ticket = { step: 'issue', purpose } as const
   const delegation = { client: client.id, audience, scope: scope.value, subject: token, ttlSeconds, now }
   const permitted = await permitDelegation(options, { ...delegation, ticket })
   if (!permitted.ok) return permitted
   return ok({
     ...permitted.value,
-    claims: {
-      ...permitted.value.claims,
-      purpose,
-      ...(lineage.value !== undefined && { lineage: lineage.value }),
-    },
+    claims: { ...permitted.value.claims, purpose },
   })
 }

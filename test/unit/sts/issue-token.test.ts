@@ -69,6 +69,11 @@ describe('an issued token', () => {
     expect(issue({ derivedFrom, notAfter: 1_030 }).claims).toMatchObject({ exp: 1_020 })
   })
 
+  it('outlives them where it may, as what waits in a queue does, and is revoked with them all the same', () => {
+    const { claims } = issue({ derivedFrom: [parent('a', 1_010)], mayOutlive: true })
+    expect(claims).toMatchObject({ exp: 1_060, lineage: tokenMark('a') })
+  })
+
   it('is not made when it could not be revoked along with what it is derived from', () => {
     expect(issue({ derivedFrom: [parent('')] }).error).toMatchObject({ code: 'invalid_request' })
   })
