@@ -36,14 +36,18 @@ export interface DecidingDependencies {
   readonly approvals: ApprovalStore | undefined
   /** What the routes' space says of itself. */
   readonly resourceMetadata: ResourceMetadata | undefined
+  /** Asks decision points of others as well, on routes that say so; absent: nobody is asked. */
+  readonly withDecisionPoints?: ((local: PolicyEngine) => PolicyEngine) | undefined
 }
 
 /** Wires the first three stages of one configuration, for a hop and for whoever wants to know what one would do. */
 export function createDecidingStages(
   config: DecidingConfig,
-  { verifiers, clock, overload, approvals, resourceMetadata }: DecidingDependencies,
+  dependencies: DecidingDependencies,
 ): DecidingStages {
   const { limits } = config
+  const { verifiers, clock, overload, approvals, resourceMetadata, withDecisionPoints } = dependencies
+  const local = createAllOf(policyEngines(config, clock, approvals))
   return {
     accept: createAccept({
       routes: createRouteTable(config.routes),
@@ -58,7 +62,7 @@ export function createDecidingStages(
     }),
     authenticate: createAuthenticate(verifiers, clock),
     authenticateActor: createAuthenticateActor(verifiers.jwt, clock),
-    authorize: createAuthorize(createAllOf(policyEngines(config, clock, approvals)), clock),
+    authorize: createAuthorize(withDecisionPoints?.(local) ?? local, clock),
   }
 }
 

@@ -1,10 +1,12 @@
 import type { Clock } from '../base/clock.ts'
 import { digestFields } from '../base/digest.ts'
+import { createHttpClient } from '../base/http-client.ts'
 import type { HttpHandler } from '../base/http-message.ts'
 import type { Log } from '../base/log.ts'
 import { TaskCount } from '../base/task-count.ts'
 import type { SidecarConfig } from '../config/sidecar-config.ts'
 import type { LoadMonitor } from '../hop/accept/load-monitor.ts'
+import { createRemoteDecisions } from '../hop/authorize/remote/remote-decisions.ts'
 import type { CacheKeyContext } from '../hop/exchange/cache-key.ts'
 import { createExchange } from '../hop/exchange/exchange.ts'
 import { createForward } from '../hop/forward/forward.ts'
@@ -14,7 +16,7 @@ import { createRefuse } from '../hop/refuse.ts'
 import { createRefuseUnreadable, type RefuseUnreadable } from '../hop/unreadable.ts'
 import { describeProtectedResource, type ResourceMetadata } from '../oauth/protected-resource.ts'
 import type { Signer } from '../sts/signer.ts'
-import { createDecidingStages } from './deciding-stages.ts'
+import { createDecidingStages, type DecidingDependencies } from './deciding-stages.ts'
 import type { KeptParts } from './kept-parts.ts'
 import type { AssembledRecord } from './record.ts'
 import { makeOwning } from './shared-part.ts'
@@ -109,6 +111,7 @@ function wireHop(
       overload: () => load.overload(),
       approvals: kept.approvals(config, parts),
       resourceMetadata,
+      withDecisionPoints: createDecisionPoints(config, { clock, log }, parts),
     }),
     exchange,
     forward,
@@ -126,6 +129,18 @@ function wireHop(
     },
     isWarm: () => verifiers.isReady(ways),
   }
+}
+
+/** The decision points of others, where the configuration has any. */
+function createDecisionPoints(
+  { service, environment, decisionPoints: points }: SidecarConfig,
+  { clock, log }: Pick<HopDependencies, 'clock' | 'log'>,
+  parts: AsyncDisposableStack,
+): DecidingDependencies['withDecisionPoints'] {
+  if (points.length === 0) return undefined
+  const client = createHttpClient()
+  parts.defer(() => client.close())
+  return local => createRemoteDecisions(local, { service, environment, points, client, clock, log })
 }
 
 /**

@@ -15,6 +15,8 @@ export const channels = {
   tokenEndpoint: channel('hop:token-endpoint'),
   /** `{ outcome: 'active' | 'inactive' | 'unavailable', durationMs: number }`: an issuer was asked about a token. */
   introspection: channel('hop:introspection'),
+  /** `{ point: string, outcome: 'permit' | 'deny' | 'unavailable', durationMs: number }`: a decision point was asked. */
+  decisionPoint: channel('hop:decision-point'),
   /** `{ state: 'open' | 'half-open' | 'closed' }`: the token endpoint's circuit breaker. */
   breaker: channel('hop:breaker'),
   /** `{ outcome: 'applied' | 'rejected' }`: the configuration was read again. */

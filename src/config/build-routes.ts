@@ -2,11 +2,13 @@ import type { Route, RouteMatch } from '../model/route.ts'
 import { emptyScope } from '../oauth/scope-set.ts'
 import type { StepUp } from '../oauth/step-up.ts'
 import { tokenType } from '../oauth/token-type.ts'
+import { buildDecide } from './build-decision-points.ts'
 import { routeId } from './check-routes.ts'
+import type { DecisionPointsInput } from './decision-point-schema.ts'
 import type { RouteInput } from './route-schema.ts'
 
 /** Turns validated `routes` into routes. */
-export function buildRoutes(routes: readonly RouteInput[]): readonly Route[] {
+export function buildRoutes(routes: readonly RouteInput[], points: DecisionPointsInput): readonly Route[] {
   return routes.map(input => {
     const match: RouteMatch = {
       path: input.path,
@@ -37,6 +39,7 @@ export function buildRoutes(routes: readonly RouteInput[]): readonly Route[] {
       privileged: input.privileged ?? false,
       ...(input.clients !== undefined && { clients: input.clients }),
       ...(input.allow !== undefined && { allow: input.allow }),
+      ...(input.decide !== undefined && { decide: buildDecide(input.decide, points) }),
       ...(input.require !== undefined && { require: buildStepUp(input.require) }),
       ...(input.resource !== undefined && { resource: input.resource }),
       ...(input.ttl !== undefined && { ttlSeconds: input.ttl }),

@@ -1,5 +1,6 @@
 import type { PolicyDocument } from '../policy/document.ts'
 import { buildAudit } from './build-audit.ts'
+import { buildDecisionPoints } from './build-decision-points.ts'
 import { buildExchange } from './build-exchange.ts'
 import { buildSidecarIssuers } from './build-issuers.ts'
 import { buildListen } from './build-listen.ts'
@@ -22,9 +23,10 @@ export function buildSidecar(
   const { files, secretAt } = document
   const { service, listen, admin, upstream, cache, limits, timeouts, environment, context } = input
   const issuers = buildSidecarIssuers(service, input.issuers, document)
-  const routes = buildRoutes(input.routes)
+  const routes = buildRoutes(input.routes, input.decision_points)
   const sts = buildSidecarSts(input, issuers, routes, document, keysAt, policy)
   const exchange = buildExchange(input, sts, document)
+  const decisionPoints = buildDecisionPoints(input.decision_points, secretAt)
   const headers = { caseId: context.case_id, actorToken: context.actor_token }
   return {
     service,
@@ -75,6 +77,16 @@ export function buildSidecar(
     policy,
     environment,
     context: headers,
-    policyDigest: policyDigest({ issuers, exchange, routes, sts, policy, environment, context: headers }),
+    decisionPoints,
+    policyDigest: policyDigest({
+      issuers,
+      exchange,
+      routes,
+      sts,
+      policy,
+      environment,
+      context: headers,
+      decisionPoints,
+    }),
   }
 }

@@ -6,6 +6,7 @@ import { checkIntrospection, checkIntrospectionClients } from './check-introspec
 import { checkRoutes } from './check-routes.ts'
 import { checkStsClients } from './check-sts.ts'
 import { quoteText } from './config-problem.ts'
+import type { DecisionPointsInput } from './decision-point-schema.ts'
 import type { ConfigDocument } from './read-document.ts'
 import type { Report } from './report.ts'
 import type { RouteInput } from './route-schema.ts'
@@ -27,6 +28,7 @@ export function checkSidecar({ parts, report }: ConfigDocument<SidecarInput>): v
   )
   checkRoutes(routes, report)
   checkExpressions(routes, report)
+  checkDecide(routes, parts.decision_points, report)
   if (issuers !== undefined) {
     checkIntrospection(issuers, routes, report)
     checkIntrospectionClients(issuers, exchange, report)
@@ -54,6 +56,22 @@ export function checkSidecar({ parts, report }: ConfigDocument<SidecarInput>): v
     if (client.id !== service) continue
     const found = 'the sidecar itself, which is a client already'
     report.add({ path: ['sts', 'clients', index, 'id'], found, expected: 'another client' })
+  }
+}
+
+function checkDecide(
+  routes: readonly (RouteInput | undefined)[],
+  points: DecisionPointsInput | undefined,
+  report: Report,
+): void {
+  if (points === undefined) return
+  for (const [index, route] of routes.entries()) {
+    const { decide } = route ?? {}
+    const point = typeof decide === 'string' ? decide : decide?.point
+    if (point === undefined || Object.hasOwn(points, point)) continue
+    const path = ['routes', index, 'decide', ...(typeof decide === 'string' ? [] : ['point'])]
+    const found = `${report.describe(path, point)}, which is not in decision_points`
+    report.add({ path, found, expected: 'the name of a decision point' })
   }
 }
 

@@ -13,6 +13,7 @@ import { sidecarSchema } from './sidecar-schema.ts'
 const secretPlaces = [
   { path: ['exchange', 'client', 'secret'], kind: 'secret' },
   { path: ['issuers', '*', 'introspection', 'client', 'secret'], kind: 'secret' },
+  { path: ['decision_points', '{*}', 'secret'], kind: 'secret' },
   { path: ['cache', 'redis'], kind: 'redis' },
   { path: ['sts', 'tickets', 'key'], kind: 'secret' },
   { path: ['sts', 'clients', '*', 'secret'], kind: 'secret' },

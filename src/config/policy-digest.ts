@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto'
 import { Secret } from '../base/secret.ts'
 import type { Route } from '../model/route.ts'
 import type { PolicyDocument } from '../policy/document.ts'
-import type { ContextHeaders, ExchangeConfig, IssuerRules, StsConfig } from './sidecar-config.ts'
+import type {
+  ContextHeaders,
+  DecisionPointConfig,
+  ExchangeConfig,
+  IssuerRules,
+  StsConfig,
+} from './sidecar-config.ts'
 
 /** Everything in a configuration that decides who may do what. */
 export interface PolicyParts {
@@ -13,6 +19,7 @@ export interface PolicyParts {
   readonly policy: PolicyDocument | undefined
   readonly environment: string | undefined
   readonly context: ContextHeaders
+  readonly decisionPoints: readonly DecisionPointConfig[]
 }
 
 /**
@@ -34,6 +41,7 @@ export function policyDigest({ issuers, exchange, routes, sts, ...further }: Pol
     policy: further.policy?.digest,
     environment: further.environment,
     context: further.context,
+    decisionPoints: further.decisionPoints.map(({ timeoutMs: _, ...point }) => point),
   }
   return createHash('sha256').update(canonicalJson(decides), 'utf8').digest('hex')
 }

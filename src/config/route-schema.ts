@@ -3,6 +3,7 @@ import { fail, ok } from '../base/result.ts'
 import { usualMethods } from '../model/route-order.ts'
 import { isAcrValue } from '../oauth/step-up.ts'
 import { type TokenTypeUri, tokenType } from '../oauth/token-type.ts'
+import { decideSchema } from './decision-point-schema.ts'
 import {
   audience,
   clientId,
@@ -118,6 +119,11 @@ export const routeSchema = z
       .optional()
       .meta({ title: 'a CEL expression' })
       .describe('A CEL expression over `subject`, `actor`, `client`, `token`, `request` that must be true.'),
+    decide: decideSchema
+      .optional()
+      .describe(
+        'A decision point that must permit as well what everything else permits. Absent: nobody is asked.',
+      ),
     require: stepUpSchema
       .optional()
       .describe(
@@ -182,6 +188,7 @@ const protectedKeys = [
   'optional_scope',
   'clients',
   'allow',
+  'decide',
   'require',
   'ttl',
   'mode',

@@ -17,7 +17,7 @@ export const secretReference = z
   ])
   .meta({ title: `\${NAME} or { file: PATH }` })
 
-/** Where secrets may stand in a document; `*` is any entry of a list. */
+/** Where secrets may stand in a document; `*` is any entry of a list, `{*}` of a mapping. */
 export interface SecretPlace {
   readonly path: readonly string[]
   readonly kind: 'secret' | 'redis'
@@ -116,6 +116,9 @@ function find(root: unknown, pattern: readonly string[]): { path: (string | numb
         return Array.isArray(value)
           ? value.map((entry, index) => ({ path: [...path, index], value: entry }))
           : []
+      }
+      if (step === '{*}') {
+        return Object.entries(value).map(([key, entry]) => ({ path: [...path, key], value: entry }))
       }
       if (!Object.hasOwn(value, step)) return []
       return [{ path: [...path, step], value: (value as Readonly<Record<string, unknown>>)[step] }]

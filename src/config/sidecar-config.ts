@@ -27,6 +27,8 @@ export interface SidecarConfig {
   /** Where this runs, such as `production`, for the policy. */
   readonly environment: string | undefined
   readonly context: ContextHeaders
+  /** Who decides beside the policy, on routes that say so. */
+  readonly decisionPoints: readonly DecisionPointConfig[]
   /** The embedded token service; present exactly when `exchange` names no server. */
   readonly sts: StsConfig | undefined
   /** Hex SHA-256 over everything above that decides who may do what; part of every cache key. */
@@ -151,6 +153,18 @@ export type KeySource =
       readonly kind: 'inline'
       readonly jwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] }
     }
+
+/** A policy decision point of others (OpenID AuthZEN Authorization API 1.0). */
+export interface DecisionPointConfig {
+  readonly name: string
+  /** Its access evaluation endpoint. */
+  readonly url: URL
+  /** Sent as a bearer token; undefined sends none. */
+  readonly secret: Secret | undefined
+  /** Claims of the presented token that it is told. */
+  readonly claims: readonly string[]
+  readonly timeoutMs: number
+}
 
 /** How tokens are exchanged. */
 export interface ExchangeConfig {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { decisionPointsSchema } from './decision-point-schema.ts'
 import { exchangeSchema } from './exchange-schema.ts'
 import { listenAddress, name } from './fields.ts'
 import { listenSchema } from './listen-schema.ts'
@@ -57,6 +58,9 @@ export const sidecarSchema = z.strictObject({
     ),
   policy: policyFile,
   environment: environmentName,
+  decision_points: decisionPointsSchema
+    .prefault({})
+    .describe('Who decides beside the policy, on routes with `decide` (OpenID AuthZEN).'),
   context: contextSchema.prefault({}).describe('How callers tell the occasion.'),
   sts: sidecarStsSchema
     .optional()

@@ -41,6 +41,15 @@ export interface PublicRoute extends AnyRoute {
  */
 export type TokenVerification = 'jwt' | 'introspection' | 'both'
 
+/** Who is asked beside the policy, and what is done without an answer. */
+export interface RemoteDecisionRule {
+  /** The name of a decision point. */
+  readonly point: string
+  /** How long a decision is used for the same question. */
+  readonly cacheMs: number
+  readonly whenUnavailable: 'deny' | 'ignore'
+}
+
 /** A route that forwards only with an issued token. */
 export interface ProtectedRoute extends AnyRoute {
   readonly kind: 'protected'
@@ -53,6 +62,8 @@ export interface ProtectedRoute extends AnyRoute {
   readonly optionalScope: ScopeSet
   /** A CEL expression over `subject`, `actor`, `client`, `token`, `request` that must be true. */
   readonly allow?: string
+  /** A decision point that must permit as well; absent means that the policy decides alone. */
+  readonly decide?: RemoteDecisionRule
   /** How the user must have authenticated; absent means anyhow. */
   readonly require?: StepUp
   /** The one audience that the issued token is good for. */

@@ -191,6 +191,7 @@ function findCycle(all: readonly SourceFile[]): string[] | undefined {
 function readOpeners(): string[] {
   return [
     'src/base/redis-options.ts',
+    'src/hop/authorize/remote/decision-point.ts',
     'src/hop/forward/outgoing-headers.ts',
     'src/hop/exchange/cache-key.ts',
     'src/hop/exchange/contract.ts',

@@ -32,6 +32,16 @@ export function countBackground(registry: MetricsRegistry): () => void {
     message => introspection.cell({ outcome: message.outcome }).observe(message.durationMs / 1000),
   )
 
+  const decisionPoint = registry.histogram('hopgate_decision_point_duration_seconds')
+  const point = boundedValues()
+  on<{ point: string; outcome: 'permit' | 'deny' | 'unavailable'; durationMs: number }>(
+    channels.decisionPoint,
+    message =>
+      decisionPoint
+        .cell({ point: point(message.point), outcome: message.outcome })
+        .observe(message.durationMs / 1000),
+  )
+
   const breaker = registry.gauge('hopgate_breaker_state')
   const showBreaker = (current: string): void => {
     for (const state of breakerStates) breaker.set(state === current ? 1 : 0, { state })

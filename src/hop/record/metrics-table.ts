@@ -97,6 +97,12 @@ export const metricTable = {
     labels: ['outcome'],
     buckets: requestBuckets,
   },
+  hopgate_decision_point_duration_seconds: {
+    type: 'histogram',
+    help: 'Questions to decision points: permit, deny or unavailable. Decisions that were remembered are not in it.',
+    labels: ['point', 'outcome'],
+    buckets: requestBuckets,
+  },
   hopgate_breaker_state: {
     type: 'gauge',
     help: "1 for the state that the token endpoint's circuit breaker is in: closed, half-open or open.",

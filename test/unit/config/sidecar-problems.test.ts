@@ -21,7 +21,7 @@ describe('a good configuration', () => {
 describe('keys', () => {
   it('says where an unknown key stands and what was meant', () => {
     expect(sidecarProblems(`${goodSidecar}chache: {}\n`)).toEqual([
-      'c.yaml:8:1: chache: found an unknown key; expected one of service, listen, admin, upstream, workers, issuers, exchange, cache, routes, limits, timeouts, audit, forwarded, protected_resource, policy, environment, context, sts; did you mean "cache"?',
+      'c.yaml:8:1: chache: found an unknown key; expected one of service, listen, admin, upstream, workers, issuers, exchange, cache, routes, limits, timeouts, audit, forwarded, protected_resource, policy, environment, decision_points, context, sts; did you mean "cache"?',
     ])
     expect(sidecarProblems(`${goodSidecar}limits:\n  headres: 1KiB\n`)).toEqual([
       'c.yaml:9:3: limits.headres: found an unknown key; expected one of headers, header_count, target, body, token, connections, requests, event_loop_delay, memory, requests_per_connection, streams_per_connection; did you mean "headers"?',
@@ -412,12 +412,12 @@ describe('routes', () => {
 
   it('refuses on a public route everything that only a protected one has, each at its key', () => {
     const keys =
-      'verify: jwt, audience: x, resource: "urn:x", scope: a, optional_scope: b, clients: [c], allow: "true", require: { acr: a }, ttl: 1s, requested_token_type: jwt, privileged: false'
+      'verify: jwt, audience: x, resource: "urn:x", scope: a, optional_scope: b, clients: [c], allow: "true", decide: d, require: { acr: a }, ttl: 1s, requested_token_type: jwt, privileged: false'
     const found = 'found a key that means nothing on a public route; expected one without the other'
     const problems = sidecarProblems(route(`{ path: /a, public: true, websocket: true, ${keys} }`))
-    expect(problems).toHaveLength(11)
+    expect(problems).toHaveLength(12)
     expect(problems[0]).toBe(`c.yaml:7:48: routes[0].verify: ${found}`)
-    expect(problems[10]).toMatch(/routes\[0\]\.privileged/)
+    expect(problems[11]).toMatch(/routes\[0\]\.privileged/)
   })
 
   it('refuses two routes of which neither is more specific', () => {

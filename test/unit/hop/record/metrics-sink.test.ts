@@ -144,6 +144,12 @@ describe('the metrics of background happenings', () => {
     expect(read('hopgate_introspection_duration_seconds_count', { outcome: 'unavailable' })).toBe(1)
   })
 
+  it('count questions to decision points by point and outcome', async () => {
+    channels.decisionPoint.publish({ point: 'opa', outcome: 'deny', durationMs: 20 })
+    const labels = { point: 'opa', outcome: 'deny' }
+    expect((await samples())('hopgate_decision_point_duration_seconds_sum', labels)).toBeCloseTo(0.02)
+  })
+
   it('show one state of the circuit breaker at a time', async () => {
     const states = async () => {
       const read = await samples()
@@ -212,6 +218,7 @@ describe('the list of metrics', () => {
 
   it('names exactly the metrics that are exposed, with their types and labels', async () => {
     sink.write(anAuditEvent())
+    channels.decisionPoint.publish({ point: 'opa', outcome: 'permit', durationMs: 1 })
     channels.introspection.publish({ outcome: 'active', durationMs: 1 })
     channels.tokenEndpoint.publish({ outcome: 'ok', durationMs: 1 })
     channels.keySet.publish({ issuer: 'https://login.test', outcome: 'ok' })
