@@ -49,13 +49,10 @@ export async function startContestant(
   const load = async (seconds: number): Promise<LoadResult> => {
     const options = { connections, seconds, cpu: site.cpus.load, firstLine: sentLines }
     const result = await (setup.load.isGrpc === true ? runH2load : runWrk)(setup.load, options)
-    sentLines += result.requests
-    if (setup.newLines !== undefined) {
-      // What was under way at the end was sent, but not counted.
-      sentLines += connections
-      if (sentLines > setup.newLines)
-        throw new Error(`${setup.newLines} tokens were too few: some came twice`)
-    }
+    // What was under way at the end was sent, but not counted.
+    sentLines += result.requests + connections
+    if (setup.newLines !== undefined && sentLines > setup.newLines)
+      throw new Error(`${setup.newLines} tokens were too few: some came twice`)
     return result
   }
   return {
