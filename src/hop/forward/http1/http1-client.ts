@@ -99,6 +99,8 @@ class Http1Client implements UpstreamClient, ConnectionOwner, IdleOwner {
 
   readonly #onGivenUp = (call: Http1Call): void => {
     this.#waiting.delete(call)
+    // Nothing is left that the connections behind it were kept for.
+    if (this.#closing !== undefined && !this.hasWaiting) this.#idle.destroy()
   }
 
   #open(call: Http1Call): void {
