@@ -10,7 +10,7 @@ export interface Flight {
  * that run.
  */
 export class SingleFlight<T> {
-  readonly #flights = new Map<string, { readonly flight: Flight; readonly result: Promise<T> }>()
+  readonly #flights = new Map<string, Run<T>>()
 
   /** How many runs are under way that a caller could still join. */
   get size(): number {
@@ -23,27 +23,43 @@ export class SingleFlight<T> {
     run: (flight: Flight) => Promise<T>,
   ): { readonly result: Promise<T>; readonly joined: boolean } {
     const underWay = this.#flights.get(key)
-    if (underWay !== undefined) return { result: underWay.result, joined: true }
-    const flight: Flight = { isCurrent: () => this.#flights.get(key)?.flight === flight }
-    const result = this.#run(key, flight, run)
+    if (underWay?.result !== undefined) return { result: underWay.result, joined: true }
+    const flight = new Run<T>(this.#flights, key)
+    // The entry exists before the run begins: it may ask `isCurrent` from its first line.
+    this.#flights.set(key, flight)
+    flight.result = flight.start(run)
     // Callers hear of a failure through their own handle; a run that nobody waits for any more must not be fatal.
-    result.catch(() => {})
-    this.#flights.set(key, { flight, result })
-    return { result, joined: false }
-  }
-
-  async #run(key: string, flight: Flight, run: (flight: Flight) => Promise<T>): Promise<T> {
-    // Begins on a later tick, when its entry exists: it may ask `isCurrent` from its first line.
-    await undefined
-    try {
-      return await run(flight)
-    } finally {
-      if (flight.isCurrent()) this.#flights.delete(key)
-    }
+    flight.result.catch(() => {})
+    return { result: flight.result, joined: false }
   }
 
   /** Parts with the run of a key: whoever joined it still gets its result, the next caller starts a new one. */
   forget(key: string): void {
     this.#flights.delete(key)
+  }
+}
+
+/** One run, and the entry that others join it by. */
+class Run<T> implements Flight {
+  readonly #flights: Map<string, Run<T>>
+  readonly #key: string
+  /** Undefined while the first lines of the run are at work. */
+  result: Promise<T> | undefined
+
+  constructor(flights: Map<string, Run<T>>, key: string) {
+    this.#flights = flights
+    this.#key = key
+  }
+
+  isCurrent(): boolean {
+    return this.#flights.get(this.#key) === this
+  }
+
+  async start(run: (flight: Flight) => Promise<T>): Promise<T> {
+    try {
+      return await run(this)
+    } finally {
+      if (this.isCurrent()) this.#flights.delete(this.#key)
+    }
   }
 }
