@@ -133,5 +133,6 @@ export function requireKnown(site: Site, { command }: ServerProcess): void {
 }
 
 function run(site: Site, command: 'run' | 'hub', file: string): readonly string[] {
-  return [process.execPath, site.entry, command, '--config', file]
+  // As the image starts it.
+  return [process.execPath, '--max-semi-space-size=8', site.entry, command, '--config', file]
 }
