@@ -46,11 +46,11 @@ export const withCertificates = canMakeCertificates ? '' : ' (skipped: openssl i
 export const expired = { from: '20200101000000Z', until: '20200201000000Z' } as const
 
 /** Makes a self-signed certificate for one subject alternative name, such as `IP:127.0.0.1` or `DNS:redis.test`. */
-export function createCertificate(alternativeName: string): TestCertificate {
+export function createCertificate(alternativeName: string, commonName = 'hopgate-test'): TestCertificate {
   return inFolder(folder => {
     const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
     const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-    const names = ['-subj', '/CN=hopgate-test', '-addext', `subjectAltName=${alternativeName}`]
+    const names = ['-subj', subjectOf(commonName), '-addext', `subjectAltName=${alternativeName}`]
     openssl([...request, '-days', '2', '-keyout', key, '-out', cert, ...names])
     return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') }
   })

@@ -5,6 +5,7 @@ import { findFreePort } from '../../src/assemble/demo/ports.ts'
 import { type Hub, startHub } from '../../src/assemble/hub.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { Secret } from '../../src/base/secret.ts'
+import type { HubListenTls } from '../../src/config/hub-config.ts'
 import type { StsConfig } from '../../src/config/sidecar-config.ts'
 import { createTestStsConfig } from './token-service.ts'
 import { createTestIssuer, type TestIssuer } from './tokens.ts'
@@ -28,6 +29,8 @@ export interface RunningHubs {
   readonly replicas: readonly HubReplica[]
   /** Its tokens are accepted. */
   readonly login: TestIssuer
+  /** What they have recorded so far. What was just answered may not be in it yet. */
+  events(): Promise<readonly HubEvent[]>
   /** Ends the hubs and answers what they recorded. */
   finish(): Promise<readonly HubEvent[]>
   /** Ends the hubs, if they run, and removes their files. */
@@ -38,6 +41,7 @@ export interface HubOptions {
   readonly replicas?: number
   readonly redis?: string
   readonly sts?: Partial<StsConfig>
+  readonly tls?: HubListenTls
 }
 
 /** Starts hubs on free ports of loopback, with the clients of {@link createTestStsConfig}. */
@@ -50,12 +54,12 @@ export async function startHubs(options: HubOptions = {}): Promise<RunningHubs> 
   let issuer: string | undefined
   for (let count = 0; count < (options.replicas ?? 1); count++) {
     const port = await findFreePort()
-    const url = `http://127.0.0.1:${port}`
+    const url = `${options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`
     issuer ??= `${url}/sts`
     const config = { issuer, keys: join(folder, 'keys.json'), ...options.sts }
     const hub = await startHub(
       {
-        listen: { host: '127.0.0.1', port, tls: undefined },
+        listen: { host: '127.0.0.1', port, tls: options.tls },
         admin: { host: '127.0.0.1', port: 0 },
         audit: { file, queue: 1_000, whenFull: 'refuse' },
         redis: options.redis === undefined ? undefined : new Secret(options.redis),
@@ -68,14 +72,18 @@ export async function startHubs(options: HubOptions = {}): Promise<RunningHubs> 
   const end = async (): Promise<void> => {
     await Promise.all(replicas.splice(0).map(({ hub }) => hub.close()))
   }
+  const events = async (): Promise<readonly HubEvent[]> => {
+    const lines = (await readFile(file, 'utf8')).split('\n').filter(line => line !== '')
+    return lines.map(line => JSON.parse(line))
+  }
   return {
     issuer: issuer ?? '',
     replicas,
     login,
+    events,
     async finish() {
       await end()
-      const lines = (await readFile(file, 'utf8')).trimEnd().split('\n')
-      return lines.map(line => JSON.parse(line))
+      return events()
     },
     async close() {
       await end()
