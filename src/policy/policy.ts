@@ -3,6 +3,7 @@ import type { Decision } from '../model/decision.ts'
 import type { VerifiedToken } from '../model/verified-token.ts'
 import { type Candidate, type Candidates, indexRules, isCloser } from './candidates.ts'
 import type { PolicyDocument } from './document.ts'
+import { isNamedByMayAct } from './may-act.ts'
 import { subjectKind } from './party.ts'
 import type { PolicyQuestion } from './question.ts'
 import { createCaseReader } from './read-case.ts'
@@ -41,6 +42,9 @@ export function createPolicy(document: PolicyDocument, server: string): Policy {
         if (isOneAndTheSame(subject, actorToken)) return deny('nobody acts for themselves')
         if (subjectKind(actorToken) === 'machine') return deny('a machine is no person who acts')
       }
+      const mayAct = subject?.claims['may_act']
+      if (mayAct !== undefined && !isNamed(mayAct, question, server))
+        return deny('may_act names another actor')
       const caseId = caseIdOf(subject, context.caseId)
       if (!caseId.ok) return deny(caseId.error)
       const asked = readCase(question, client, caseId.value)
@@ -84,6 +88,14 @@ function denyBy(rule: CompiledRule, lack: Lack): Decision {
     ...(lack.stepUp !== undefined && { stepUp: lack.stepUp }),
     ...(lack.approvers !== undefined && { approvers: lack.approvers }),
   }
+}
+
+/** `may_act` is for delegation (RFC 8693 §4.4): what it permits is to be named, not to disappear. */
+function isNamed(mayAct: unknown, { mode, client, actorToken }: PolicyQuestion, server: string): boolean {
+  if (mode !== 'delegation') return false
+  if (actorToken === undefined) return isNamedByMayAct(mayAct, { id: client, issuer: server })
+  const { subject: id, issuer, clientId } = actorToken
+  return isNamedByMayAct(mayAct, { id, issuer, clientId })
 }
 
 /** Who acts with another token of the subject is no second person. */
