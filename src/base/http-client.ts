@@ -116,10 +116,11 @@ class AgentPool {
   }
 }
 
-/** undici's index is large; it is loaded with the first request, which is after the process has begun to listen. */
+/** Loaded with the first request, which is after the process has begun to listen, and without the rest of the library. */
 async function createAgent(material: TlsMaterial | undefined): Promise<Agent> {
-  const { Agent } = await import('undici')
-  return new Agent({
+  // @ts-expect-error: only the index has types, and it loads five times as many modules, before the process is ready.
+  const library: { readonly default: typeof Agent } = await import('undici/lib/dispatcher/agent.js')
+  return new library.default({
     connections: 32,
     keepAliveTimeout: 10_000,
     connect: {
