@@ -1,3 +1,4 @@
+import { channels } from '../base/channels.ts'
 import type { Clock } from '../base/clock.ts'
 import { digestFields } from '../base/digest.ts'
 import { createHttpClient } from '../base/http-client.ts'
@@ -104,6 +105,7 @@ function wireHop(
     onUnauthorized: request => exchange.evict(request),
   })
   parts.defer(() => forward.close())
+  if (config.policy !== undefined) channels.policy.publish({ digest: config.policy.digest })
   const stages = {
     ...createDecidingStages(config, {
       verifiers,

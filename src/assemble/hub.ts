@@ -1,3 +1,4 @@
+import { channels } from '../base/channels.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { createHttpClient } from '../base/http-client.ts'
 import { closeServer, listen } from '../base/listen.ts'
@@ -70,7 +71,9 @@ export async function startHub(config: HubConfig, deps: HubDependencies): Promis
     { clock, log },
   )
   started.defer(closeSigner)
-  const approvals = openApprovals(config.sts.policy, config.redis, { timeoutMs: redisTimeoutMs, log, clock })
+  const { policy } = config.sts
+  if (policy !== undefined) channels.policy.publish({ digest: policy.digest })
+  const approvals = openApprovals(policy, config.redis, { timeoutMs: redisTimeoutMs, log, clock })
   started.defer(() => approvals?.close())
 
   const write = createTokenEventWriter(config.sts.issuer)

@@ -1,7 +1,7 @@
 import type { EpochSeconds } from '../base/clock.ts'
 import { fail, ok, type Result } from '../base/result.ts'
+import { configKind } from '../config/config-kind.ts'
 import { formatProblems } from '../config/config-problem.ts'
-import { isHubConfig } from '../config/is-hub-config.ts'
 import { loadHubConfig, loadSidecarConfig } from '../config/load.ts'
 import type { SigningAlgorithm, StsConfig } from '../config/sidecar-config.ts'
 import { changeKeyFile, readKeyFile } from '../sts/key-file.ts'
@@ -126,7 +126,7 @@ export function retireFromKeyFile(
 }
 
 function readSts(config: string): Result<StsConfig, string> {
-  const loaded = isHubConfig(config) ? loadHubConfig(config) : loadSidecarConfig(config)
+  const loaded = configKind(config) === 'hub' ? loadHubConfig(config) : loadSidecarConfig(config)
   if (!loaded.ok) return fail(formatProblems(loaded.error).trim())
   const { sts } = loaded.value
   return sts === undefined ? fail(`${config}: there is no token service inside this sidecar`) : ok(sts)

@@ -30,6 +30,8 @@ export const channels = {
   impersonation: channel('hop:impersonation'),
   /** `{ client: string }`: a client of the token service sent more requests than its rate limit allows. */
   clientLimited: channel('hop:client-limited'),
+  /** `{ digest: string }`: this policy is in force now. */
+  policy: channel('hop:policy'),
   /** `{ worker: number }`: a worker ended without being told to. */
   workerExit: channel('hop:worker-exit'),
   /** `{ lost: number }`: audit events that could not be kept. */

@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util'
 import type { ApproveOptions } from '../assemble/approve.ts'
 import { fail, ok, type Result } from '../base/result.ts'
+import { configKind } from '../config/config-kind.ts'
 import { formatProblems } from '../config/config-problem.ts'
 import { parseDuration } from '../config/fields.ts'
-import { isHubConfig } from '../config/is-hub-config.ts'
 import { loadHubConfig, loadSidecarConfig } from '../config/load.ts'
 import type { Command } from './command.ts'
 
@@ -61,7 +61,7 @@ type Place = Pick<ApproveOptions, 'policy' | 'redis'>
 function readPlace(file: string): Result<Place, string> {
   let policy: Place['policy'] | undefined
   let redis: Place['redis'] | undefined
-  if (isHubConfig(file)) {
+  if (configKind(file) === 'hub') {
     const hub = loadHubConfig(file)
     if (!hub.ok) return fail(formatProblems(hub.error))
     policy = hub.value.sts.policy

@@ -1,12 +1,12 @@
 import { parseArgs } from 'node:util'
 import { ok, type Result } from '../base/result.ts'
+import { type ConfigKind, configKind } from '../config/config-kind.ts'
 import { type ConfigProblem, formatProblems } from '../config/config-problem.ts'
-import { isHubConfig } from '../config/is-hub-config.ts'
-import { loadHubConfig, loadSidecarConfig } from '../config/load.ts'
+import { loadHubConfig, loadPolicy, loadSidecarConfig } from '../config/load.ts'
 import type { Command } from './command.ts'
 
 /**
- * `hopgate check [--hub] FILE`: says whether a configuration is good, or everything that is wrong with it. Exits 0 for
+ * `hopgate check [--hub] FILE`: says whether a configuration or a policy is good, or everything that is wrong with it. Exits 0 for
  * a good one, 1 for a bad one.
  */
 export const check: Command = async (args, output) => {
@@ -16,7 +16,7 @@ export const check: Command = async (args, output) => {
     return 2
   }
   const { file, hub } = options
-  const checked = (hub ?? isHubConfig(file)) ? checkHub(file) : checkSidecar(file)
+  const checked = checks[hub ? 'hub' : configKind(file)](file)
   if (!checked.ok) {
     output.stderr.write(formatProblems(checked.error))
     return 1
@@ -26,6 +26,12 @@ export const check: Command = async (args, output) => {
 }
 
 type Checked = Result<string, readonly ConfigProblem[]>
+
+const checks: Readonly<Record<ConfigKind, (file: string) => Checked>> = {
+  sidecar: checkSidecar,
+  hub: checkHub,
+  policy: checkPolicy,
+}
 
 function checkSidecar(file: string): Checked {
   const loaded = loadSidecarConfig(file)
@@ -42,6 +48,19 @@ function checkHub(file: string): Checked {
   if (!loaded.ok) return loaded
   const { issuer, issuers, clients } = loaded.value.sts
   return ok(`hub ${issuer}: ${count(clients, 'client')}, ${count(issuers, 'issuer')}`)
+}
+
+function checkPolicy(file: string): Checked {
+  const loaded = loadPolicy(file)
+  if (!loaded.ok) return loaded
+  const { rules, clients, audiences, digest } = loaded.value
+  const parts = [
+    count(rules, 'rule'),
+    count([...clients], 'client'),
+    count([...audiences], 'audience'),
+    `digest ${digest.slice(0, 12)}`,
+  ]
+  return ok(`policy: ${parts.join(', ')}`)
 }
 
 function count(items: readonly unknown[], noun: string): string {

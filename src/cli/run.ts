@@ -79,7 +79,13 @@ async function runSidecar(file: string, changes: Changes, output: CommandOutput)
   const terminated = terminationSignal()
   // Said when signals are listened to: whoever reads it may send one at once.
   const { url, adminUrl } = sidecar
-  log.info('ready', { version: release, url, admin: adminUrl, sts: config.sts?.issuer })
+  log.info('ready', {
+    version: release,
+    url,
+    admin: adminUrl,
+    sts: config.sts?.issuer,
+    policy: config.policy?.digest.slice(0, 12),
+  })
   changes.handle(reload)
   const signal = await terminated
   log.info('draining', { signal })

@@ -65,6 +65,12 @@ export function countBackground(registry: MetricsRegistry): () => void {
     impersonations.inc({ client: impersonating(message.client) }),
   )
 
+  const policy = registry.gauge('hopgate_policy_info')
+  on<{ digest: string }>(channels.policy, message => {
+    policy.reset()
+    policy.set(1, { digest: message.digest.slice(0, 12) })
+  })
+
   const rateLimited = registry.counter('hopgate_token_service_rate_limited_total')
   const limitedClient = boundedValues()
   on<{ client: string }>(channels.clientLimited, message =>

@@ -190,6 +190,12 @@ export const metricTable = {
     labels: ['version', 'node'],
     across: 'primary',
   },
+  hopgate_policy_info: {
+    type: 'gauge',
+    help: '1, with the first characters of the digest of the policy in force; the same everywhere when everybody has the same policy. Absent without one.',
+    labels: ['digest'],
+    across: 'highest',
+  },
   process_cpu_seconds_total: {
     type: 'counter',
     help: 'CPU time used, user and system.',

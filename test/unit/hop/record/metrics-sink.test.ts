@@ -226,6 +226,7 @@ describe('the list of metrics', () => {
     channels.tokenService.publish({ endpoint: 'token', kind: 'issued', error: undefined })
     channels.clientLimited.publish({ client: 'orders' })
     channels.impersonation.publish({ client: 'orders' })
+    channels.policy.publish({ digest: 'a'.repeat(64) })
     channels.redis.publish({ state: 'up' })
     const text = await sink.metricsText()
     const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type])
