@@ -4,6 +4,7 @@ import type { StsClient } from '../config/sidecar-config.ts'
 import { actorSubjects } from '../oauth/actor.ts'
 import type { ClientAnswer, ClientEndpointOptions, ClientRequest } from './client-endpoint.ts'
 import type { OwnToken, ReadOwnToken } from './own-token.ts'
+import type { RevocableToken } from './revocable-token.ts'
 import { type RevocationStore, RevocationStoreError } from './revocation-store.ts'
 import type { Signer } from './signer.ts'
 import { tokenError } from './token-error.ts'
@@ -62,7 +63,7 @@ export function storeUnavailable(cause: RevocationStoreError) {
 }
 
 /** What is recorded of a token that was asked about or revoked. */
-export function describeToken(token: OwnToken, issuer: string): Partial<TokenFacts> {
+export function describeToken(token: RevocableToken, issuer: string): Partial<TokenFacts> {
   return {
     subject: token.subject,
     issuer,

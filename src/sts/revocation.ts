@@ -2,7 +2,7 @@ import { fail, ok } from '../base/result.ts'
 import type { ClientEndpointOptions } from './client-endpoint.ts'
 import { describeToken, storeUnavailable } from './introspection.ts'
 import { tokenMark } from './lineage.ts'
-import type { ReadOwnToken } from './own-token.ts'
+import type { ReadRevocableToken } from './revocable-token.ts'
 import { type RevocationStore, RevocationStoreError } from './revocation-store.ts'
 import { tokenError } from './token-error.ts'
 import { noStoreHeaders } from './token-response.ts'
@@ -10,7 +10,7 @@ import { noFacts, type TokenFacts } from './token-service-event.ts'
 
 export interface RevocationOptions {
   readonly issuer: string
-  readonly readToken: ReadOwnToken
+  readonly readToken: ReadRevocableToken
   readonly revocations: RevocationStore
   /** How long after its `exp` a token may still be accepted. */
   readonly leewaySeconds: number
@@ -33,7 +33,7 @@ export function createRevocation(options: RevocationOptions): ClientEndpointOpti
     if (presented === undefined) {
       return fail({ error: tokenError('invalid_request', 'token is missing'), facts })
     }
-    const read = options.readToken(presented, now)
+    const read = await options.readToken(presented, now)
     if (!read.ok) {
       const nothing = { detail: read.error, tokenId: undefined, expiresAt: undefined }
       return ok({ response: done, event: { kind: 'inactive', facts, ...nothing } })

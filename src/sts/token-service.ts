@@ -18,6 +18,7 @@ import { openSigner } from './open-signer.ts'
 import { createOwnTokenReader } from './own-token.ts'
 import { createPublicDocument } from './public-document.ts'
 import type { ReplayStore } from './replay-store.ts'
+import { createRevocableTokenReader } from './revocable-token.ts'
 import { createRevocation } from './revocation.ts'
 import type { RevocationStore } from './revocation-store.ts'
 import type { Signer } from './signer.ts'
@@ -89,14 +90,12 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
     record,
   })
   const { revocations, log } = deps
-  const rules = ownIssuerRules(config)
-  const ticketSeconds = config.tickets?.ttlSeconds ?? 0
   const answerIntrospection = createClientEndpoint({
     endpoint: 'introspection',
     authenticate,
     answer: createIntrospection({
       issuer,
-      readToken: createOwnTokenReader(rules, signer, tokenBytes),
+      readToken: createOwnTokenReader(ownIssuerRules(config), signer, tokenBytes),
       revocations,
       signer,
     }),
@@ -108,14 +107,10 @@ export function createTokenService(config: StsConfig, deps: TokenServiceDependen
     authenticate,
     answer: createRevocation({
       issuer,
-      readToken: createOwnTokenReader(
-        { ...rules, leewaySeconds: ownLeewaySeconds + ticketSeconds },
-        signer,
-        tokenBytes,
-      ),
+      readToken: createRevocableTokenReader(config, signer),
       revocations,
       leewaySeconds: ownLeewaySeconds,
-      ticketSeconds,
+      ticketSeconds: config.tickets?.ttlSeconds ?? 0,
     }),
     log,
     record,

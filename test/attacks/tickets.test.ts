@@ -317,6 +317,33 @@ describe('a ticket in other hands', () => {
     expectRefused(await redeem(late), 'invalid_request', { detail: 'subject token: revoked' })
   })
 
+  it('dies by the hand of the client that it was issued to, and of no other', async () => {
+    const [ticket, spare] = [await issueTicket(), await issueTicket()]
+    const stranger = await sts.ask('/revoke', { token: ticket }, { authorization: asWorker })
+    expect(stranger.json).toMatchObject({ error: 'unauthorized_client' })
+    expect((await sts.ask('/introspect', { token: ticket })).json).toEqual({ active: false })
+    await sts.ask('/revoke', { token: ticket }, { authorization: asOrders })
+    expect(sts.lastEvent()).toMatchObject({ kind: 'revoked', client: 'orders', audience: 'jobs-api' })
+    expectRefused(await redeem(ticket), 'invalid_request', { detail: 'subject token: revoked' })
+    expect((await redeem(spare)).status).toBe(200)
+  })
+
+  it('cannot be revoked when it is not whole or has ended, and nobody is told', async () => {
+    const ticket = await issueTicket()
+    for (const token of [`${ticket}A`, ticket.slice(0, -1), `hgt1.${'A'.repeat(40)}`]) {
+      expect(await sts.ask('/revoke', { token }, { authorization: asOrders })).toMatchObject({
+        status: 200,
+        body: '',
+      })
+      expect(sts.lastEvent()).toMatchObject({ kind: 'inactive', endpoint: 'revocation' })
+    }
+    const spare = await issueTicket()
+    expect((await redeem(ticket)).status).toBe(200)
+    sts.clock.advanceMs(601_000)
+    await sts.ask('/revoke', { token: spare }, { authorization: asOrders })
+    expect(sts.lastEvent()).toMatchObject({ kind: 'inactive', endpoint: 'revocation' })
+  })
+
   it('dies also when that token is revoked after its end', async () => {
     const own = await issueByWeb()
     const [ticket, spare] = [

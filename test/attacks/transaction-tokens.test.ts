@@ -223,3 +223,25 @@ describe('H10: a replacement that says something else', () => {
     expect(json).not.toHaveProperty('refresh_token')
   })
 })
+
+describe('a Transaction Token that was revoked', () => {
+  it('is replaced no more, and nobody but its requester may revoke it', async () => {
+    const [token, spare] = [await issue(), await issue()]
+    const stranger = await sts.ask('/revoke', { token }, { authorization: asBilling })
+    expectRefused(stranger, 'unauthorized_client', { endpoint: 'revocation', client: 'billing' })
+    expectIssued(await replace(token))
+    expect((await sts.ask('/revoke', { token }, { authorization: asOrders })).status).toBe(200)
+    expect(sts.lastEvent()).toMatchObject({ kind: 'revoked', client: 'orders', audience: trustDomain })
+    expectRefused(await replace(token), 'invalid_request', { detail: 'subject token: revoked' })
+    expectIssued(await replace(spare))
+  })
+
+  it('takes its replacements with it, and is no access token to ask about', async () => {
+    const token = await issue()
+    const replacement = String((await replace(token)).json['access_token'])
+    const asked = await sts.ask('/introspect', { token: replacement }, { authorization: asBilling })
+    expect(asked.json).toEqual({ active: false })
+    await sts.ask('/revoke', { token }, { authorization: asOrders })
+    expectRefused(await replace(replacement), 'invalid_request', { detail: 'subject token: revoked' })
+  })
+})
