@@ -50,7 +50,8 @@ export function issueToken(
     iat: Math.floor(now),
     exp: expiresAt,
     jti: tokenId,
-    ...(lineage.value !== undefined && { lineage: lineage.value }),
+    // Also when there is none: no claim that was carried along may stand for it.
+    lineage: lineage.value,
   }
   const value = new Secret(issuance.format.write(claims, by.signer))
   return ok({ value, tokenId, expiresAt, expiresInSeconds })

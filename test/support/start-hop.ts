@@ -151,7 +151,8 @@ function keepLog(lines: string[]): Log {
   return { ...silentLog, info: keep, warn: keep, error: keep }
 }
 
-async function waitForEvent(lines: readonly string[], index: number): Promise<RecordedEvent> {
+/** Resolves with the audit event that is or will be at `index`. */
+export async function waitForEvent(lines: readonly string[], index: number): Promise<RecordedEvent> {
   const deadline = Date.now() + 5_000
   while (Date.now() < deadline) {
     const line = lines[index]

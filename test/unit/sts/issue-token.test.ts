@@ -61,6 +61,8 @@ describe('an issued token', () => {
   it('names the tokens of the same issuer that it is derived from, and no others', () => {
     const elsewhere = parent('x', 5_000, 'https://login.example.com')
     expect(issue({ derivedFrom: [elsewhere] }).claims).not.toHaveProperty('lineage')
+    const carried = { lineage: tokenMark('z') }
+    expect(issue({ derivedFrom: [elsewhere], claims: carried }).claims).not.toHaveProperty('lineage')
     expect(issue({ derivedFrom: [elsewhere, parent('a')] }).claims).toMatchObject({ lineage: tokenMark('a') })
   })
 
