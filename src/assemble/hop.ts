@@ -1,6 +1,5 @@
 import { channels } from '../base/channels.ts'
 import type { Clock } from '../base/clock.ts'
-import { digestFields } from '../base/digest.ts'
 import { createHttpClient } from '../base/http-client.ts'
 import type { HttpHandler } from '../base/http-message.ts'
 import type { Log } from '../base/log.ts'
@@ -8,16 +7,15 @@ import { TaskCount } from '../base/task-count.ts'
 import type { SidecarConfig } from '../config/sidecar-config.ts'
 import type { LoadMonitor } from '../hop/accept/load-monitor.ts'
 import { createRemoteDecisions } from '../hop/authorize/remote/remote-decisions.ts'
-import type { CacheKeyContext } from '../hop/exchange/cache-key.ts'
 import { createExchange } from '../hop/exchange/exchange.ts'
 import { createForward } from '../hop/forward/forward.ts'
 import type { OpenTunnels } from '../hop/forward/open-tunnels.ts'
 import { createHop, type Hop } from '../hop/hop.ts'
 import { createRefuse } from '../hop/refuse.ts'
 import { createRefuseUnreadable, type RefuseUnreadable } from '../hop/unreadable.ts'
-import { describeProtectedResource, type ResourceMetadata } from '../oauth/protected-resource.ts'
-import type { Signer } from '../sts/signer.ts'
+import { createCacheContext } from './cache-context.ts'
 import { createDecidingStages, type DecidingDependencies } from './deciding-stages.ts'
+import { describeResource } from './describe-resource.ts'
 import type { KeptParts } from './kept-parts.ts'
 import type { AssembledRecord } from './record.ts'
 import { makeOwning } from './shared-part.ts'
@@ -143,43 +141,4 @@ function createDecisionPoints(
   const client = createHttpClient()
   parts.defer(() => client.close())
   return local => createRemoteDecisions(local, { service, environment, points, client, clock, log })
-}
-
-/**
- * What the embedded token service signed is good only as long as its key is: whoever has other keys, as after a restart
- * without a key file, or when one was withdrawn, must not find the token in memory or Redis.
- */
-function createCacheContext(
-  { policyDigest, exchange: { client, server } }: SidecarConfig,
-  signer: Signer | undefined,
-): () => CacheKeyContext {
-  const contextFor = (keySetId: string | undefined): CacheKeyContext => ({
-    clientId: client.id,
-    server,
-    policyDigest: digestFields('hopgate policy and key', [policyDigest, keySetId]).toString('hex'),
-  })
-  let keySetId = signer?.keySetId()
-  let context = contextFor(keySetId)
-  return () => {
-    if (signer === undefined || signer.keySetId() === keySetId) return context
-    keySetId = signer.keySetId()
-    context = contextFor(keySetId)
-    return context
-  }
-}
-
-/** The issuers and scopes that callers need are those of the protected routes. */
-function describeResource({
-  protectedResource,
-  issuers,
-  routes,
-}: SidecarConfig): ResourceMetadata | undefined {
-  if (protectedResource === undefined) return undefined
-  return describeProtectedResource({
-    ...protectedResource,
-    authorizationServers: issuers.map(({ issuer }) => issuer),
-    scope: routes.flatMap(route =>
-      route.kind === 'protected' ? [...route.scope, ...route.optionalScope] : [],
-    ),
-  })
 }

@@ -23,6 +23,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'keys COMMAND                 signing keys of a token service: list, rotate, retire',
     load: async () => (await import('./keys.ts')).keys,
   },
+  explain: {
+    summary: 'explain … METHOD URL         what the sidecar would do with a request, and why',
+    load: async () => (await import('./explain.ts')).explain,
+  },
   policy: {
     summary: 'policy COMMAND               review a policy: test, matrix',
     load: async () => (await import('./policy.ts')).policy,

@@ -52,6 +52,14 @@ export function indexRules(document: PolicyDocument): FindCandidates {
   }
 }
 
+/** All rules about a mode and an audience with all their checks, prepared in the same way. */
+export function compileTargets(
+  document: PolicyDocument,
+): (mode: ExchangeMode, audience: string) => readonly Candidate[] {
+  const index = compileRules(document)
+  return (mode, audience) => index.get(keyOf(mode, audience))?.rules ?? []
+}
+
 /** Whether a case that fails in this step of this rule came closer: the first of those that it got furthest in. */
 export function isCloser(step: number, { order }: Candidate, near: Near | undefined): boolean {
   if (near === undefined || step > near.step) return true

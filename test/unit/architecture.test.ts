@@ -203,6 +203,8 @@ function readOpeners(): string[] {
     'src/tokens/client-secret.ts',
     'src/tokens/jwt-access-token.ts',
     'src/tokens/workload-token-file.ts',
+    'src/assemble/explain/explain.ts',
+    'src/assemble/explain/explain-token.ts',
     'src/assemble/demo/demo-folder.ts',
     'src/assemble/demo/plain-http.ts',
     'src/assemble/demo/read-claims.ts',

@@ -1,6 +1,4 @@
 import type { Clock, EpochSeconds } from '../../base/clock.ts'
-import { createHttpClient } from '../../base/http-client.ts'
-import { silentLog } from '../../base/log.ts'
 import { fail, ok, type Result } from '../../base/result.ts'
 import type { Claims, GivenApproval } from '../../config/policy-suite.ts'
 import type { Limits, SidecarConfig, StsConfig } from '../../config/sidecar-config.ts'
@@ -48,13 +46,8 @@ export async function rehearse(
 ): Promise<Outcome> {
   const clock: Clock = { now: () => now, monotonicMs: () => 0 }
   const approvals = createGivenApproval(request.approval)
-  const client = createHttpClient()
-  const verifiers = createTokenVerifiers(sidecar.issuers.map(keys.standIn), {
-    client,
-    log: silentLog,
-    tokenBytes: sidecar.limits.tokenBytes,
-    keyOptions: { clock },
-  })
+  const { issuers, limits } = sidecar
+  const verifiers = createTokenVerifiers(issuers.map(keys.standIn), keys.dependencies(now, limits.tokenBytes))
   const stages = createDecidingStages(
     { ...sidecar, routes: sidecar.routes.map(bySignature) },
     { verifiers, clock, overload: () => undefined, approvals, resourceMetadata: undefined },
@@ -73,7 +66,6 @@ export async function rehearse(
     return { ...(await settle(authorized, exchange, now)), route }
   } finally {
     verifiers.close()
-    await client.close()
   }
 }
 

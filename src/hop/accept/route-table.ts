@@ -105,7 +105,8 @@ function createNode(): Node {
   return { literals: new Map(), parameter: undefined, ending: [], rest: [] }
 }
 
-function patternOf(route: Route): RoutePattern {
+/** What a route's order among others depends on. */
+export function patternOf(route: Route): RoutePattern {
   const { path, host, methods } = route.match
   const pattern = parsePathPattern(path)
   if (!pattern.ok) throw new TypeError(`route ${route.id}: path ${pattern.error}`)

@@ -49,6 +49,45 @@ class DerivedKey implements CacheKey {
 }
 
 function idOf(request: ExchangeRequest, context: CacheKeyContext): string {
+  return digestFieldsBase64Url('hopgate cache id 3', fieldsOf(request, context, secretPart))
+}
+
+/** One thing that the name of an entry depends on. */
+export interface CacheKeyPart {
+  readonly name: string
+  /** Undefined: there is none. What is secret is only said to be. */
+  readonly value: string | undefined
+}
+
+/** What the name of an entry depends on, in order, for people. */
+export function describeCacheKey(
+  request: ExchangeRequest,
+  context: CacheKeyContext,
+): readonly CacheKeyPart[] {
+  const names = fieldNames(request.actors.length)
+  return fieldsOf(request, context, () => '[secret]').map((value, index) => ({
+    name: names[index] as string,
+    value,
+  }))
+}
+
+/** The names of {@link fieldsOf}. */
+function fieldNames(actors: number): readonly string[] {
+  return [
+    ...['server', 'client_id', 'policy', 'subject_token', 'fingerprint', 'subject_token_type'],
+    ...['issuer', 'subject', 'token_id', 'actors'],
+    ...Array.from({ length: actors }, (_, index) => `actor ${index + 1}`),
+    ...['acr', 'actor_token', 'actor_fingerprint', 'actor_token_type', 'actor_issuer', 'actor_subject'],
+    ...['mode', 'case_id', 'audience', 'resource', 'scope', 'required_scope', 'requested_token_type'],
+    ...['not_after', 'ttl_seconds'],
+  ]
+}
+
+function fieldsOf(
+  request: ExchangeRequest,
+  context: CacheKeyContext,
+  secretOf: (token: Secret) => string,
+): readonly (string | undefined)[] {
   const {
     // A name. Nothing that is asked or checked depends on it; two routes that ask for the same thing may share.
     route: _route,
@@ -83,11 +122,11 @@ function idOf(request: ExchangeRequest, context: CacheKeyContext): string {
   undecidedActor satisfies Record<string, never>
   const { clientId, server, policyDigest, ...undecidedContext } = context
   undecidedContext satisfies Record<string, never>
-  return digestFieldsBase64Url('hopgate cache id 3', [
+  return [
     server,
     clientId,
     policyDigest,
-    secretPart(subjectToken),
+    secretOf(subjectToken),
     fingerprint,
     subjectTokenType,
     issuer,
@@ -96,7 +135,7 @@ function idOf(request: ExchangeRequest, context: CacheKeyContext): string {
     String(actors.length),
     ...actors,
     authenticationContext,
-    actorToken && secretPart(actorToken),
+    actorToken && secretOf(actorToken),
     actorFingerprint,
     actorTokenType,
     actorIssuer,
@@ -110,7 +149,7 @@ function idOf(request: ExchangeRequest, context: CacheKeyContext): string {
     requestedTokenType,
     String(notAfter),
     ttlSeconds === undefined ? undefined : String(ttlSeconds),
-  ])
+  ]
 }
 
 const nobody: Partial<ActingPerson> = Object.freeze({})

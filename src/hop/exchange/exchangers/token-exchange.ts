@@ -7,8 +7,6 @@ import type { ExchangeConfig, IssuerRules } from '../../../config/sidecar-config
 import type { ExchangeRequest } from '../../../model/exchange-request.ts'
 import type { IssuedToken } from '../../../model/issued-token.ts'
 import { type Refusal, refusal } from '../../../model/refusal.ts'
-import { grantType } from '../../../oauth/grant-type.ts'
-import { formatScope } from '../../../oauth/scope-set.ts'
 import type { TokenServer } from '../../../tokens/client-authentication.ts'
 import { createClientAuthentication } from '../../../tokens/client-authentication-methods.ts'
 import { usesCertificate } from '../../../tokens/client-certificate.ts'
@@ -19,6 +17,7 @@ import { readMtlsTokenServer, readTokenServer } from '../../../tokens/server-met
 import { createTokenEndpoint, type TokenEndpoint } from '../../../tokens/token-endpoint.ts'
 import { Breaker, type Pass } from '../breaker.ts'
 import { checkIssuedToken, type IssuedTokenRules } from '../contract.ts'
+import { exchangeForm } from './exchange-form.ts'
 import type { Exchanger } from './exchanger.ts'
 
 export interface TokenExchangerDependencies {
@@ -104,7 +103,7 @@ export class TokenExchanger implements Exchanger {
     const askedAt = this.#clock.now()
     const answer = await this.#endpoint({
       server,
-      parameters: formOf(request),
+      parameters: exchangeForm(request, token => token.expose()),
       timeoutMs: this.#config.timeoutMs,
       signal,
     })
@@ -112,24 +111,6 @@ export class TokenExchanger implements Exchanger {
     pass.settle(isDown ? 'failed' : 'answered', answer.ok ? undefined : answer.error.retryAfterSeconds)
     if (!answer.ok) return answer
     return checkIssuedToken(answer.value, request, this.#rules, askedAt, this.#clock.now())
-  }
-}
-
-/** RFC 8693 §2.1. Exactly one target: with more, every scope would be good at every target. */
-function formOf(request: ExchangeRequest): Readonly<Record<string, string | undefined>> {
-  return {
-    grant_type: grantType.tokenExchange,
-    subject_token: request.subjectToken.expose(),
-    subject_token_type: request.subjectTokenType,
-    audience: request.audience,
-    resource: request.resource,
-    scope: formatScope(request.scope) || undefined,
-    requested_token_type: request.requestedTokenType,
-    actor_token: request.person?.token.expose(),
-    actor_token_type: request.person?.tokenType,
-    // The rest is understood by Hopgate's own token service, which is asked the same question; others pass over it.
-    request_context: request.caseId === undefined ? undefined : JSON.stringify({ case_id: request.caseId }),
-    exchange_mode: request.mode === 'delegation' ? undefined : request.mode,
   }
 }
 

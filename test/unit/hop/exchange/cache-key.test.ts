@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../../../src/base/secret.ts'
-import { type CacheKeyContext, cacheKey } from '../../../../src/hop/exchange/cache-key.ts'
+import { type CacheKeyContext, cacheKey, describeCacheKey } from '../../../../src/hop/exchange/cache-key.ts'
 import type { ExchangeRequest } from '../../../../src/model/exchange-request.ts'
 import { scopeSet } from '../../../../src/oauth/scope-set.ts'
 import { anExchangeRequest } from '../../../support/exchange-request.ts'
@@ -188,3 +188,66 @@ function highTwin(token: string): string {
   const twin = Buffer.from((order - s).toString(16).padStart(64, '0'), 'hex')
   return `${token.slice(0, cut)}.${Buffer.concat([signature.subarray(0, 32), twin]).toString('base64url')}`
 }
+
+describe('the description of a cache key', () => {
+  it('names everything that the key depends on, and shows no secret', () => {
+    const token = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLXRoYXQtb25seS1pdHMtaG9sZGVyLWtub3dz'
+    const person = {
+      token: new Secret(token),
+      tokenType: 'urn:ietf:params:oauth:token-type:access_token',
+      issuer: 'https://login.test',
+      subject: 'agent-7',
+      fingerprint: 'fingerprint-of-the-actor',
+    } as const
+    const request = anExchangeRequest({
+      subjectToken: new Secret(token),
+      actors: ['storefront', 'web'],
+      authenticationContext: 'mfa',
+      person,
+      caseId: 'CASE-1',
+      resource: 'https://orders.test/',
+      ttlSeconds: 60,
+    })
+    const parts = describeCacheKey(request, context)
+    const { notAfter, fingerprint, issuer, subject, tokenId = '' } = request
+    expect(parts.map(({ name, value }) => [name, value])).toEqual([
+      ['server', 'https://hub.test'],
+      ['client_id', 'orders'],
+      ['policy', 'digest-1'],
+      ['subject_token', '[secret]'],
+      ['fingerprint', fingerprint],
+      ['subject_token_type', 'urn:ietf:params:oauth:token-type:access_token'],
+      ['issuer', issuer],
+      ['subject', subject],
+      ['token_id', tokenId],
+      ['actors', '2'],
+      ['actor 1', 'storefront'],
+      ['actor 2', 'web'],
+      ['acr', 'mfa'],
+      ['actor_token', '[secret]'],
+      ['actor_fingerprint', 'fingerprint-of-the-actor'],
+      ['actor_token_type', person.tokenType],
+      ['actor_issuer', 'https://login.test'],
+      ['actor_subject', 'agent-7'],
+      ['mode', 'delegation'],
+      ['case_id', 'CASE-1'],
+      ['audience', 'orders-api'],
+      ['resource', 'https://orders.test/'],
+      ['scope', 'orders:read'],
+      ['required_scope', 'orders:read'],
+      ['requested_token_type', 'urn:ietf:params:oauth:token-type:access_token'],
+      ['not_after', String(notAfter)],
+      ['ttl_seconds', '60'],
+    ])
+  })
+
+  it('has a name for each part, however many there are', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string(), { maxLength: 4 }), actors => {
+        const parts = describeCacheKey(anExchangeRequest({ actors }), context)
+        expect(parts.every(({ name }) => typeof name === 'string')).toBe(true)
+        expect(parts.at(-1)?.name).toBe('ttl_seconds')
+      }),
+    )
+  })
+})
