@@ -32,6 +32,11 @@ export async function explainDecision(
     { name: 'route rules', value: describeDecision(own) },
   ]
   const unproven: string[] = []
+  if (route.decide !== undefined) {
+    const { point } = route.decide
+    facts.push({ name: 'decision point', value: `${point} would be asked as well, and was not` })
+    unproven.push(`the decision point ${point} was not asked`)
+  }
   if (policy === undefined) {
     return { facts: [...facts, { name: 'policy', value: 'none is configured' }], unproven }
   }

@@ -112,7 +112,8 @@ export async function explain(
     }
     const [token, actorToken] = callers as [VerifiedToken, VerifiedToken | undefined]
     if (way !== 'jwt') unproven.push(`the issuer was not asked about the token (verify: ${way})`)
-    pass('authenticate', facts, unproven.length === 0)
+    const isProven = unproven.length === 0
+    pass('authenticate', facts, isProven)
 
     const decided = await explainDecision(config, clock, admitted.value, token, actorToken)
     unproven.push(...decided.unproven)
@@ -120,10 +121,7 @@ export async function explain(
     if (!permitted.ok) return refuse('authorize', permitted.error, decided.facts)
     pass('authorize', decided.facts, decided.unproven.length === 0)
 
-    const exchange = explainExchange(config, permitted.value, {
-      now: clock.now(),
-      isProven: unproven.length === 0,
-    })
+    const exchange = explainExchange(config, permitted.value, { now: clock.now(), isProven })
     said.push({ stage: 'exchange', outcome: 'described', facts: exchange })
     return end({ would: 'exchange', unproven })
   } finally {

@@ -38,6 +38,7 @@ admin: 127.0.0.1:9090
 upstream: http://127.0.0.1:3000
 policy: policy.yaml
 environment: production
+decision_points: { pdp: { url: https://pdp.test } }
 context: { case_id: X-Case-Id, actor_token: X-Actor-Token }
 issuers:
   - { issuer: https://login.test, audience: [shop-web], keys: ${keys} ${changes.issuer ?? ''} }
@@ -50,6 +51,7 @@ routes:
     audience: orders-api
     allow: subject.tenant == request.headers["x-tenant"]
   - { name: fresh, path: /fresh, audience: orders-api, require: { acr: [mfa], max_age: 15m } }
+  - { name: asked, path: /asked, audience: orders-api, decide: pdp }
   - { name: health, path: /healthz, public: true }
 `,
     { file: '/x/orders.yaml', env: { SECRET: 'the-client-secret' }, readText: () => ok(policy) },
@@ -309,6 +311,16 @@ describe('an explanation without the keys', () => {
       'the keys of https://login.test could not be had, so the signature of the token was not verified',
     ])
     expect(outcomes(explanation)).toEqual(['passed', 'unproven', 'passed', 'described'])
+  })
+
+  it('names the decision point that would be asked, and asks it nothing', async () => {
+    const explanation = await ask({ path: '/asked', token: await signAlice() })
+    expect(explanation.conclusion).toEqual({
+      would: 'exchange',
+      unproven: ['the decision point pdp was not asked'],
+    })
+    expect(outcomes(explanation)).toEqual(['passed', 'passed', 'unproven', 'described'])
+    expect(factsOf(explanation, 'exchange')['cache key id']).toMatch(/^[\w-]{43}$/)
   })
 
   it('gives no id of a cache key that depends on keys which only the sidecar has', async () => {
