@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createMemoryAdapter } from '../../src/assemble/demo/memory-adapter.ts'
 import { startAuthorizationServer, type TestAuthorizationServer } from '../support/authorization-server.ts'
 import { requestRaw } from '../support/raw-client.ts'
-import { type RunningHop, startHop } from '../support/start-hop.ts'
+import { type HopOptions, type RunningHop, startHop } from '../support/start-hop.ts'
 
 /**
  * A sidecar that asks an issuer which knows nothing of it: `oidc-provider` with opaque access tokens, found by its
@@ -21,6 +21,7 @@ let provider: Provider
 let exchange: TestAuthorizationServer
 let plain: RunningHop
 let signed: RunningHop
+let alone: RunningHop
 let extraClaims: Record<string, unknown> | undefined
 
 beforeAll(async () => {
@@ -60,26 +61,34 @@ beforeAll(async () => {
   exchange = await startAuthorizationServer()
   plain = await start(issuer, 'plain-rs', false)
   signed = await start(issuer, 'signed-rs', true)
+  alone = await startHop(optionsFor(issuer, 'plain-rs', false))
 })
 
 afterAll(async () => {
-  await Promise.all([plain.close(), signed.close(), exchange.close()])
+  await Promise.all([plain.close(), signed.close(), alone.close(), exchange.close()])
   server.closeAllConnections()
   server.close()
 })
 
 function start(issuer: string, id: string, isSigned: boolean): Promise<RunningHop> {
+  const client = `{ secret: "\${TEST_SECRET}" }`
+  return startHop({
+    ...optionsFor(issuer, id, isSigned),
+    exchange: `{ server: '${exchange.issuer}', client: ${client} }`,
+  })
+}
+
+function optionsFor(issuer: string, id: string, isSigned: boolean): HopOptions {
   const client = `{ id: ${id}, secret: "\${TEST_SECRET}" }`
   const introspection = `{ client: ${client}, signed: ${isSigned}, cache: 0s, negative: 0s }`
-  return startHop({
-    exchange: `{ server: '${exchange.issuer}', client: { secret: "\${TEST_SECRET}" } }`,
+  return {
     issuerRules: `  - { issuer: '${issuer}', audience: [shop-web], introspection: ${introspection} }`,
     routes: `
   - { path: /orders/**, audience: orders-api, scope: orders:read, verify: introspection }
   - { path: /mfa/**, audience: orders-api, scope: orders:read, verify: introspection, require: { acr: mfa } }
   - { path: /jwt/**, audience: orders-api, scope: orders:read }
 `,
-  })
+  }
 }
 
 interface Granted {
@@ -174,5 +183,29 @@ describe.each([
   it('are not asked for on a route that goes by signatures', async () => {
     const { value } = await grant()
     expect(await get(hopOf(), value, '/jwt/1')).toMatchObject({ status: 401, refusal: 'token.invalid' })
+  })
+})
+
+describe('the token service inside the sidecar', () => {
+  it('makes a JWT of an opaque token, which upstream gets', async () => {
+    const { value } = await grant({ extra: { acr: 'mfa' } })
+    expect(await get(alone, value, '/mfa/1')).toMatchObject({ status: 200 })
+    const request = await alone.upstream.request(alone.upstream.requests.length - 1)
+    const [, payload = ''] = request.header('authorization')?.split('.') ?? []
+    expect(JSON.parse(Buffer.from(payload, 'base64url').toString())).toMatchObject({
+      sub: 'alice',
+      aud: 'orders-api',
+      act: { sub: 'orders' },
+      acr: 'mfa',
+    })
+    expect([...alone.lines, ...alone.tokenLines, ...alone.log].join('\n')).not.toContain(value)
+  })
+
+  it('does not make one of a token that is revoked or made up', async () => {
+    const { value, revoke } = await grant()
+    await revoke()
+    for (const token of [value, 'made-up']) {
+      expect(await get(alone, token)).toMatchObject({ status: 401, refusal: 'token.invalid' })
+    }
   })
 })

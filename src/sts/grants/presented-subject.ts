@@ -58,12 +58,17 @@ export async function verifyPresentedSubject(
   return ok(token.value)
 }
 
-/** The client may try again when only the issuer's keys could not be fetched. */
+/** The client may try again when only the issuer's keys could not be fetched, or it could not be asked. */
 export function unacceptableSubject(refusal: Refusal): TokenError {
   const detail = `subject token: ${refusal.detail}`
-  return refusal.code === 'token.keys_unavailable'
+  return isUnavailable(refusal)
     ? tokenError('temporarily_unavailable', 'try again', detail)
     : tokenError('invalid_request', 'the subject token is not acceptable', detail)
+}
+
+/** Whether a token may be good, and nobody can say so now. */
+export function isUnavailable({ code }: Refusal): boolean {
+  return code === 'token.keys_unavailable' || code === 'token.introspection_unavailable'
 }
 
 /** What is recorded of a verified subject token. */

@@ -16,6 +16,7 @@ import {
   readExchangeParameters,
 } from './exchange-parameters.ts'
 import { type IssuanceRules, permitIssuance } from './permit-issuance.ts'
+import { isUnavailable } from './presented-subject.ts'
 
 export interface TokenExchangeOptions extends IssuanceRules {
   /** Verifies tokens of every issuer that is accepted, the service itself included. */
@@ -97,10 +98,10 @@ async function verifyActor(
   return actor.ok ? actor : fail(unacceptable('actor', actor.error))
 }
 
-/** The client may try again when only the issuer's keys could not be fetched. */
+/** The client may try again when only the issuer's keys could not be fetched, or it could not be asked. */
 function unacceptable(which: 'subject' | 'actor', refusal: Refusal): TokenError {
   const detail = `${which} token: ${refusal.detail}`
-  return refusal.code === 'token.keys_unavailable'
+  return isUnavailable(refusal)
     ? tokenError('temporarily_unavailable', 'try again', detail)
     : tokenError('invalid_request', `the ${which} token is not acceptable`, detail)
 }

@@ -5,7 +5,8 @@ import { createSigner } from '../../../src/sts/signer.ts'
 import { generateSigningKey } from '../../../src/sts/signing-keys.ts'
 import { createSubjectVerifier } from '../../../src/sts/subject-verifier.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
-import { createFakeHttpClient } from '../../support/fake-http-client.ts'
+import { createFakeHttpClient, type FakeAnswer } from '../../support/fake-http-client.ts'
+import { anIntrospectionConfig } from '../../support/introspection.ts'
 import { createTestStsConfig, tokenServiceIssuer } from '../../support/token-service.ts'
 import { createTestIssuer } from '../../support/tokens.ts'
 
@@ -58,5 +59,39 @@ describe('subject tokens of others', () => {
     const claims = { aud: 'orders', iat: now, exp: now + 60, jti: 'j1' }
     expect(await verifier.verify(await login.sign(claims), now)).toMatchObject({ ok: true })
     expect(await verifier.verify(await reports.sign(claims), now)).toMatchObject({ ok: false })
+  })
+})
+
+describe('subject tokens that are no JWT', () => {
+  const opaqueVerifier = (answer: FakeAnswer) => {
+    const config = createTestStsConfig(login, reports, {
+      rules: { introspection: anIntrospectionConfig() },
+    })
+    return createSubjectVerifier(config, signer, {
+      client: createFakeHttpClient(() => answer),
+      log: silentLog,
+      clock: createFakeClock(now),
+      revocations: createMemoryRevocationStore(createFakeClock(now)),
+    })
+  }
+  const active = { active: true, sub: 'alice', aud: 'orders', token_type: 'Bearer', exp: now + 60 }
+
+  it('are good when the one issuer that is asked about such tokens calls them active', async () => {
+    const { verify } = opaqueVerifier({ body: JSON.stringify(active) })
+    expect(await verify('opaque', now)).toMatchObject({ ok: true, value: { subject: 'alice' } })
+  })
+
+  it('are not good otherwise, and nobody is asked where nobody is named', async () => {
+    const { verify } = opaqueVerifier({ body: '{"active":false}' })
+    expect(await verify('opaque', now)).toMatchObject({ ok: false })
+    expect(await verifier.verify('opaque', now)).toMatchObject({ ok: false })
+    expect(client.requests).toEqual([])
+  })
+
+  it('say nothing about JWTs, whose signature is looked at', async () => {
+    const { verify } = opaqueVerifier({ body: JSON.stringify(active) })
+    const claims = { aud: 'orders', iat: now, exp: now + 60, jti: 'j1' }
+    expect(await verify(await login.sign(claims), now)).toMatchObject({ ok: true })
+    expect(await verify(await reports.sign(claims), now)).toMatchObject({ ok: false })
   })
 })
