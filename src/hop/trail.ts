@@ -13,6 +13,7 @@ import type { Decision } from '../model/decision.ts'
 import type { Delivery } from '../model/delivery.ts'
 import type { Exchanged, IssuedToken, TokenSource } from '../model/issued-token.ts'
 import { type Refusal, refusals } from '../model/refusal.ts'
+import { subjectKind } from '../model/subject-kind.ts'
 import type { VerifiedToken } from '../model/verified-token.ts'
 import { actorSubjects } from '../oauth/actor.ts'
 import { formatScope } from '../oauth/scope-set.ts'
@@ -141,6 +142,7 @@ function inboundFacts(token: VerifiedToken): InboundFacts {
     issuer: token.issuer,
     subject: token.subject,
     clientId: token.clientId,
+    kind: subjectKind(token),
     actors: actorSubjects(token.actor),
     scope: formatScope(token.scope),
     tokenId: token.tokenId,

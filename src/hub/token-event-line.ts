@@ -46,7 +46,12 @@ function describe(event: TokenServiceEvent): Readonly<Record<string, unknown>> {
       person: { iss: event.person.issuer, sub: event.person.subject, fingerprint: event.person.fingerprint },
     }),
     ...(event.subjectFingerprint !== undefined && {
-      subject_token: { iss: event.issuer, sub: event.subject, fingerprint: event.subjectFingerprint },
+      subject_token: {
+        iss: event.issuer,
+        sub: event.subject,
+        subject_kind: event.subjectKind,
+        fingerprint: event.subjectFingerprint,
+      },
     }),
   }
 }

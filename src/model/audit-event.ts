@@ -5,6 +5,7 @@ import type { Delivery } from './delivery.ts'
 import type { TokenSource } from './issued-token.ts'
 import type { RefusalCode } from './refusal.ts'
 import type { RouteId } from './route.ts'
+import type { SubjectKind } from './subject-kind.ts'
 
 /** The stages of a hop, in order; also the names of the folders in `src/hop`. */
 export type StageName = 'accept' | 'authenticate' | 'authorize' | 'exchange' | 'forward'
@@ -72,6 +73,7 @@ export interface InboundFacts {
   readonly issuer: string
   readonly subject: string
   readonly clientId: string | undefined
+  readonly kind: SubjectKind
   readonly actors: readonly string[]
   readonly scope: string
   readonly tokenId: string | undefined

@@ -1,4 +1,5 @@
 import type { EpochSeconds } from '../base/clock.ts'
+import type { SubjectKind } from '../model/subject-kind.ts'
 import type { ExchangeMode } from '../oauth/exchange-mode.ts'
 import type { ScopeSet } from '../oauth/scope-set.ts'
 
@@ -90,8 +91,6 @@ export interface ActorRule {
   /** `as-subject`: the tenant of the subject, which both must have. */
   readonly tenant: readonly string[] | 'as-subject' | undefined
 }
-
-export type SubjectKind = 'user' | 'machine'
 
 export interface SubjectRule {
   readonly kinds: readonly SubjectKind[] | undefined

@@ -1,6 +1,6 @@
 import { isJsonObject } from '../base/strict-json.ts'
 import type { VerifiedToken } from '../model/verified-token.ts'
-import type { ClaimNames, PolicyDocument, SubjectKind } from './document.ts'
+import type { ClaimNames, PolicyDocument } from './document.ts'
 import type { PolicyQuestion } from './question.ts'
 
 /** A subject or an actor as the rules see it. */
@@ -19,16 +19,6 @@ export interface ActingParty extends Party {
    * `other`: anybody else in `act`.
    */
   readonly kind: 'person' | 'client' | 'other'
-}
-
-/**
- * What a subject is. A client that acts for itself is its own subject (RFC 9068 §5); a token that was exchanged for it
- * says so in `subject_kind`, since its `client_id` is another one. A subject for whom somebody acts is no machine only
- * because the client of that exchange happens to bear the same name.
- */
-export function subjectKind(token: VerifiedToken): SubjectKind {
-  if (token.claims['subject_kind'] === 'machine') return 'machine'
-  return token.subject === token.clientId && token.actor === undefined ? 'machine' : 'user'
 }
 
 /**

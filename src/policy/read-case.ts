@@ -1,7 +1,8 @@
+import { subjectKind } from '../model/subject-kind.ts'
 import type { VerifiedToken } from '../model/verified-token.ts'
 import type { PolicyClient, PolicyDocument } from './document.ts'
 import { type OccasionFacts, occasionFacts } from './occasion-facts.ts'
-import { readActor, readParty, subjectKind } from './party.ts'
+import { readActor, readParty } from './party.ts'
 import type { PolicyQuestion } from './question.ts'
 import type { Case } from './rule.ts'
 

@@ -1,5 +1,6 @@
 import type { EpochSeconds } from '../base/clock.ts'
 import type { Decision } from '../model/decision.ts'
+import type { SubjectKind } from '../model/subject-kind.ts'
 import type { VerifiedToken } from '../model/verified-token.ts'
 import { isScopeWithin, type ScopeSet } from '../oauth/scope-set.ts'
 import { type StepUp, satisfiesStepUp } from '../oauth/step-up.ts'
@@ -10,7 +11,6 @@ import type {
   PolicyClient,
   PolicyRule,
   Requirements,
-  SubjectKind,
   SubjectRule,
   WhoRule,
 } from './document.ts'

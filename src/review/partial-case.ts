@@ -1,6 +1,7 @@
 import type { EpochSeconds } from '../base/clock.ts'
+import type { SubjectKind } from '../model/subject-kind.ts'
 import type { ScopeSet } from '../oauth/scope-set.ts'
-import type { PolicyClient, SubjectKind } from '../policy/document.ts'
+import type { PolicyClient } from '../policy/document.ts'
 import type { ActingParty } from '../policy/party.ts'
 import type { Case, Check } from '../policy/rule.ts'
 

@@ -1,5 +1,6 @@
 import type { EpochSeconds } from '../base/clock.ts'
 import type { DecisionFacts } from '../model/audit-event.ts'
+import type { SubjectKind } from '../model/subject-kind.ts'
 import type { TokenErrorCode } from './token-error.ts'
 
 /**
@@ -34,6 +35,7 @@ export interface TokenFacts {
   readonly issuer: string | undefined
   /** Fingerprint of the subject token, or of the one asked about; see `VerifiedToken.fingerprint`. */
   readonly subjectFingerprint: string | undefined
+  readonly subjectKind?: SubjectKind
   readonly audience: string | undefined
   /** What a ticket is for; only for tickets. */
   readonly purpose?: string

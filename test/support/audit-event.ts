@@ -5,6 +5,7 @@ export function inboundFacts(about: Partial<InboundFacts> = {}): InboundFacts {
     issuer: 'https://login.test',
     subject: 'alice',
     clientId: 'shop-web',
+    kind: 'user',
     actors: ['gateway', 'shop-web'],
     scope: 'openid orders:read',
     tokenId: 'jti-1',

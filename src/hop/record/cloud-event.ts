@@ -11,7 +11,7 @@ import { nestSubjects } from '../../oauth/actor.ts'
  *
  * Attributes: `type` is `io.hopgate.hop.<outcome>.v1`, `source` is `/hopgate/<service>`, `subject` is the route,
  * `traceparent` is the distributed tracing extension's. In `data`, claims have their RFC names (`iss`, `sub`,
- * `client_id`, `scope`, `act`, `jti`, `aud`, `exp`) and durations are whole microseconds. What is not known is left
+ * `client_id`, `scope`, `act`, `jti`, `aud`, `exp`), `subject_kind` is ours, and durations are whole microseconds. What is not known is left
  * out.
  *
  * An event is part of every hop, so what depends on the service and route, or on a token, is written once and kept.
@@ -124,6 +124,7 @@ function inboundMember(facts: InboundFacts): string {
     iss: facts.issuer,
     sub: facts.subject,
     client_id: facts.clientId,
+    subject_kind: facts.kind,
     scope: facts.scope,
     act: nestSubjects(facts.actors),
     jti: facts.tokenId,
@@ -156,6 +157,7 @@ function isSameInbound(a: InboundFacts, b: InboundFacts): boolean {
     a.issuer === b.issuer &&
     a.subject === b.subject &&
     a.clientId === b.clientId &&
+    a.kind === b.kind &&
     a.scope === b.scope &&
     a.tokenId === b.tokenId &&
     isSameList(a.actors, b.actors)

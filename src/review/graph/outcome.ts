@@ -1,4 +1,4 @@
-import type { SubjectKind } from '../../policy/document.ts'
+import type { SubjectKind } from '../../model/subject-kind.ts'
 import { isSameActor, type TokenActor, type TokenClass, tokenKey } from './token-class.ts'
 
 /** What becomes of a class of tokens. */

@@ -1,5 +1,5 @@
+import type { SubjectKind } from '../../model/subject-kind.ts'
 import { formatScope, type ScopeSet } from '../../oauth/scope-set.ts'
-import type { SubjectKind } from '../../policy/document.ts'
 
 /** Who is the current actor of a token: nobody, a client of the token service, a person, or anybody at all. */
 export type TokenActor = { readonly client: string } | 'nobody' | 'person' | 'anybody'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { isJsonObject } from '../../base/strict-json.ts'
+import { subjectKind } from '../../model/subject-kind.ts'
 import type { VerifiedToken } from '../../model/verified-token.ts'
-import { subjectKind } from '../../policy/party.ts'
 
 const longestText = 256
 const mostMethods = 16

@@ -1,6 +1,7 @@
 import { fail, ok, type Result } from '../../base/result.ts'
 import type { StsClient } from '../../config/sidecar-config.ts'
 import type { Refusal } from '../../model/refusal.ts'
+import { subjectKind } from '../../model/subject-kind.ts'
 import type { VerifiedToken } from '../../model/verified-token.ts'
 import { actorSubjects } from '../../oauth/actor.ts'
 import { grantType } from '../../oauth/grant-type.ts'
@@ -69,6 +70,7 @@ export function createJwtBearerGrant(options: JwtBearerOptions): Grant {
         subject: assertion.value.subject,
         issuer: assertion.value.issuer,
         subjectFingerprint: assertion.value.fingerprint,
+        subjectKind: subjectKind(assertion.value),
         actors: actorSubjects(assertion.value.actor),
       }
       const permitted = await permit(options, client, target.value, { form, assertion: assertion.value, now })

@@ -2,6 +2,7 @@ import type { EpochSeconds } from '../../base/clock.ts'
 import { fail, ok, type Result } from '../../base/result.ts'
 import type { StsClient } from '../../config/sidecar-config.ts'
 import type { Refusal } from '../../model/refusal.ts'
+import { subjectKind } from '../../model/subject-kind.ts'
 import type { VerifiedToken } from '../../model/verified-token.ts'
 import { actorSubjects } from '../../oauth/actor.ts'
 import { type TokenTypeUri, tokenType } from '../../oauth/token-type.ts'
@@ -77,6 +78,7 @@ export function describeSubject(token: VerifiedToken): Partial<TokenFacts> {
     subject: token.subject,
     issuer: token.issuer,
     subjectFingerprint: token.fingerprint,
+    subjectKind: subjectKind(token),
     actors: actorSubjects(token.actor),
   }
 }

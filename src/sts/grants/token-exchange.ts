@@ -1,6 +1,7 @@
 import { fail, ok, type Result } from '../../base/result.ts'
 import type { StsClient } from '../../config/sidecar-config.ts'
 import type { Refusal } from '../../model/refusal.ts'
+import { subjectKind } from '../../model/subject-kind.ts'
 import type { VerifiedToken } from '../../model/verified-token.ts'
 import { actorSubjects, parseActor } from '../../oauth/actor.ts'
 import { grantType } from '../../oauth/grant-type.ts'
@@ -111,6 +112,7 @@ function describeSubject(token: VerifiedToken): Partial<TokenFacts> {
     subject: token.subject,
     issuer: token.issuer,
     subjectFingerprint: token.fingerprint,
+    subjectKind: subjectKind(token),
     actors: actorSubjects(token.actor),
   }
 }

@@ -32,6 +32,7 @@ describe('the CloudEvents line', () => {
           iss: 'https://login.test',
           sub: 'alice',
           client_id: 'shop-web',
+          subject_kind: 'user',
           scope: 'openid orders:read',
           act: { sub: 'gateway', act: { sub: 'shop-web' } },
           jti: 'jti-1',
@@ -76,6 +77,7 @@ describe('the CloudEvents line', () => {
     expect(Object.keys(read(anAuditEvent({ inbound: bare })).data.inbound)).toEqual([
       'iss',
       'sub',
+      'subject_kind',
       'scope',
       'fingerprint',
     ])
