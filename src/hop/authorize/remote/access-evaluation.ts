@@ -1,8 +1,8 @@
 import type { AdmittedRequest } from '../../../model/admitted-request.ts'
 import type { ProtectedRoute } from '../../../model/route.ts'
+import { subjectKind } from '../../../model/subject-kind.ts'
 import type { VerifiedToken } from '../../../model/verified-token.ts'
 import { actorSubjects } from '../../../oauth/actor.ts'
-import { subjectKind } from '../../../policy/party.ts'
 
 /** What a hop knows besides the request and its tokens. */
 export interface EvaluationSetting {
