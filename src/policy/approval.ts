@@ -2,8 +2,9 @@ import type { MaybePromise } from '../base/result.ts'
 import type { Decision } from '../model/decision.ts'
 import type { Approval } from './document.ts'
 import { readParty } from './party.ts'
-import { caseIdOf, type Policy } from './policy.ts'
+import type { Policy } from './policy.ts'
 import type { PolicyQuestion } from './question.ts'
+import { caseIdOf } from './read-case.ts'
 
 /** What an approval is for. Two occasions that differ in any word are two occasions. */
 export interface ApprovedOccasion {

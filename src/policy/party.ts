@@ -1,7 +1,6 @@
 import { isJsonObject } from '../base/strict-json.ts'
 import type { VerifiedToken } from '../model/verified-token.ts'
 import type { ClaimNames, PolicyDocument } from './document.ts'
-import type { PolicyQuestion } from './question.ts'
 
 /** A subject or an actor as the rules see it. */
 export interface Party {
@@ -39,23 +38,23 @@ export function readParty(token: VerifiedToken, names: ClaimNames, server: strin
 }
 
 /**
- * The current actor: the person whose token came along, else the outermost `act` of the subject token. Nothing deeper in
- * the chain counts (RFC 8693 §4.1).
+ * The current actor as a subject token says: its outermost `act`. Nothing deeper in the chain counts (RFC 8693 §4.1).
  *
  * @param server issuer identifier of the token service, whose clients are known here
  */
-export function readActor(
-  { subject, actorToken }: Pick<PolicyQuestion, 'subject' | 'actorToken'>,
+export function readTokenActor(
+  subject: VerifiedToken,
   document: Pick<PolicyDocument, 'claims' | 'clients'>,
   server: string,
 ): ActingParty | undefined {
-  if (actorToken !== undefined) return { ...readParty(actorToken, document.claims, server), kind: 'person' }
-  const actor = subject?.actor
-  if (subject === undefined || actor === undefined) return undefined
+  const { actor } = subject
+  if (actor === undefined) return undefined
   const act = subject.claims['act']
   const claims = isJsonObject(act) ? act : {}
-  const issuer = actor.issuer ?? subject.issuer
-  const isClient = subject.issuer === server && issuer === server && document.clients.has(actor.subject)
+  // Only the token service may speak of others' subjects: who is in an issuer's `act` is that issuer's word, whatever its `iss`.
+  const isOurs = subject.issuer === server
+  const issuer = isOurs ? (actor.issuer ?? server) : subject.issuer
+  const isClient = isOurs && issuer === server && document.clients.has(actor.subject)
   return {
     subject: actor.subject,
     issuer,

@@ -1,10 +1,6 @@
-import { fail, ok, type Result } from '../base/result.ts'
 import type { Decision } from '../model/decision.ts'
-import { subjectKind } from '../model/subject-kind.ts'
-import type { VerifiedToken } from '../model/verified-token.ts'
 import { type Candidate, type Candidates, indexRules, isCloser } from './candidates.ts'
 import type { PolicyDocument } from './document.ts'
-import { isNamedByMayAct } from './may-act.ts'
 import type { PolicyQuestion } from './question.ts'
 import { createCaseReader } from './read-case.ts'
 import type { Case, Check, CompiledRule, Lack } from './rule.ts'
@@ -37,20 +33,11 @@ export function createPolicy(document: PolicyDocument, server: string): Policy {
       const { mode } = question
       const client = document.clients.get(question.client)
       if (client === undefined) return deny('the policy does not know the client')
-      const { subject, actorToken, context } = question
-      if (actorToken !== undefined) {
-        if (isOneAndTheSame(subject, actorToken)) return deny('nobody acts for themselves')
-        if (subjectKind(actorToken) === 'machine') return deny('a machine is no person who acts')
-      }
-      const mayAct = subject?.claims['may_act']
-      if (mayAct !== undefined && !isNamed(mayAct, question, server))
-        return deny('may_act names another actor')
-      const caseId = caseIdOf(subject, context.caseId)
-      if (!caseId.ok) return deny(caseId.error)
-      const asked = readCase(question, client, caseId.value)
-      const candidates = findCandidates(mode, asked)
+      const asked = readCase(question, client)
+      if (!asked.ok) return deny(asked.error)
+      const candidates = findCandidates(mode, asked.value)
       if (candidates === undefined) return deny(`no rule permits ${mode} into this audience`)
-      return decideCase(candidates, asked)
+      return decideCase(candidates, asked.value)
     },
   }
 }
@@ -88,33 +75,4 @@ function denyBy(rule: CompiledRule, lack: Lack): Decision {
     ...(lack.stepUp !== undefined && { stepUp: lack.stepUp }),
     ...(lack.approvers !== undefined && { approvers: lack.approvers }),
   }
-}
-
-/** `may_act` is for delegation (RFC 8693 §4.4): what it permits is to be named, not to disappear. */
-function isNamed(mayAct: unknown, { mode, client, actorToken }: PolicyQuestion, server: string): boolean {
-  if (mode !== 'delegation') return false
-  if (actorToken === undefined) return isNamedByMayAct(mayAct, { id: client, issuer: server })
-  const { subject: id, issuer, clientId } = actorToken
-  return isNamedByMayAct(mayAct, { id, issuer, clientId })
-}
-
-/** Who acts with another token of the subject is no second person. */
-function isOneAndTheSame(subject: VerifiedToken | undefined, actorToken: VerifiedToken): boolean {
-  return subject?.subject === actorToken.subject && subject.issuer === actorToken.issuer
-}
-
-/**
- * The case of a question: the token's, else the one that the request names. The error says that they are two.
- *
- * @param named by the request
- */
-export function caseIdOf(
-  subject: VerifiedToken | undefined,
-  named: string | undefined,
-): Result<string | undefined, string> {
-  const claimed = subject?.claims['case_id']
-  if (typeof claimed !== 'string' || claimed === '') return ok(named)
-  return named === undefined || named === claimed
-    ? ok(claimed)
-    : fail('the request names another case than its token')
 }
