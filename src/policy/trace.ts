@@ -1,7 +1,7 @@
 import type { Decision } from '../model/decision.ts'
 import { compileTargets } from './candidates.ts'
 import type { PolicyDocument } from './document.ts'
-import { caseIdOf, createPolicy } from './policy.ts'
+import { createPolicy } from './policy.ts'
 import type { PolicyQuestion } from './question.ts'
 import { createCaseReader } from './read-case.ts'
 
@@ -37,13 +37,12 @@ export function createPolicyTrace(
   return question => {
     const decision = policy.decide(question)
     const client = document.clients.get(question.client)
-    const caseId = caseIdOf(question.subject, question.context.caseId)
-    if (client === undefined || !caseId.ok) return { decision, rules: [] }
-    const asked = readCase(question, client, caseId.value)
+    const asked = client && readCase(question, client)
+    if (asked?.ok !== true) return { decision, rules: [] }
     const rules = rulesFor(question.mode, question.audience).map(({ rule }): RuleTrace => {
       for (const [passed, checks] of rule.steps.entries()) {
         for (const check of checks) {
-          const lack = check(asked)
+          const lack = check(asked.value)
           if (lack !== undefined) {
             return { rule: rule.id, lacks: lack.what, passed, steps: rule.steps.length }
           }
