@@ -1,6 +1,7 @@
 import { digestFields } from '../base/digest.ts'
 import type { SidecarConfig } from '../config/sidecar-config.ts'
 import type { CacheKeyContext } from '../hop/exchange/cache-key.ts'
+import { deriveMachineSeal } from '../hop/exchange/machine-seal.ts'
 import type { Signer } from '../sts/signer.ts'
 
 /**
@@ -11,12 +12,16 @@ import type { Signer } from '../sts/signer.ts'
  * @param signer of the embedded token service; undefined for an authorization server elsewhere
  */
 export function createCacheContext(
-  { policyDigest, exchange: { client, server } }: SidecarConfig,
+  { policyDigest, routes, cache, exchange: { client, server } }: SidecarConfig,
   signer: Signer | undefined,
 ): () => CacheKeyContext {
+  const asksForItself = routes.some(route => route.kind === 'protected' && route.mode === 'machine')
+  const isShared = cache.redis !== undefined
+  const machineSeal = asksForItself && isShared ? deriveMachineSeal(client, server) : undefined
   const contextFor = (keySetId: string | undefined): CacheKeyContext => ({
     clientId: client.id,
     server,
+    machineSeal,
     policyDigest: digestFields('hopgate policy and key', [policyDigest, keySetId]).toString('hex'),
   })
   let keySetId = signer?.keySetId()

@@ -6,6 +6,7 @@ import type { Log } from '../base/log.ts'
 import { TaskCount } from '../base/task-count.ts'
 import type { SidecarConfig } from '../config/sidecar-config.ts'
 import type { LoadMonitor } from '../hop/accept/load-monitor.ts'
+import { createAuthenticateTransaction } from '../hop/authenticate/authenticate-transaction.ts'
 import { createRemoteDecisions } from '../hop/authorize/remote/remote-decisions.ts'
 import { createExchange } from '../hop/exchange/exchange.ts'
 import { createForward } from '../hop/forward/forward.ts'
@@ -13,6 +14,8 @@ import type { OpenTunnels } from '../hop/forward/open-tunnels.ts'
 import { createHop, type Hop } from '../hop/hop.ts'
 import { createRefuse } from '../hop/refuse.ts'
 import { createRefuseUnreadable, type RefuseUnreadable } from '../hop/unreadable.ts'
+import type { KeySet } from '../tokens/key-set.ts'
+import { createTransactionTokenVerifier, type VerifyTransactionToken } from '../tokens/transaction-token.ts'
 import { createCacheContext } from './cache-context.ts'
 import { createDecidingStages, type DecidingDependencies } from './deciding-stages.ts'
 import { describeResource } from './describe-resource.ts'
@@ -113,6 +116,10 @@ function wireHop(
       resourceMetadata,
       withDecisionPoints: createDecisionPoints(config, { clock, log }, parts),
     }),
+    authenticateTransaction: createAuthenticateTransaction(
+      createTransactionVerifier(config, exchanger.keys),
+      clock,
+    ),
     exchange,
     forward,
     record,
@@ -141,4 +148,23 @@ function createDecisionPoints(
   const client = createHttpClient()
   parts.defer(() => client.close())
   return local => createRemoteDecisions(local, { service, environment, points, client, clock, log })
+}
+
+/** Transaction Tokens are those of the authorization server, which is the one token service of the trust domain. */
+function createTransactionVerifier(
+  { context, exchange, limits }: SidecarConfig,
+  keys: KeySet,
+): VerifyTransactionToken | undefined {
+  const { trustDomain } = context
+  if (trustDomain === undefined) return undefined
+  return createTransactionTokenVerifier({
+    issuer: exchange.server,
+    algorithms: exchange.algorithms,
+    keys,
+    trustDomain,
+    maxBytes: limits.tokenBytes,
+    leewaySeconds: 5,
+    maxLifetimeSeconds: 86_400,
+    maxActorDepth: 32,
+  })
 }

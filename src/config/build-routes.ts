@@ -8,7 +8,11 @@ import type { DecisionPointsInput } from './decision-point-schema.ts'
 import type { RouteInput } from './route-schema.ts'
 
 /** Turns validated `routes` into routes. */
-export function buildRoutes(routes: readonly RouteInput[], points: DecisionPointsInput): readonly Route[] {
+export function buildRoutes(
+  routes: readonly RouteInput[],
+  points: DecisionPointsInput,
+  trustDomain: string | undefined,
+): readonly Route[] {
   return routes.map(input => {
     const match: RouteMatch = {
       path: input.path,
@@ -35,13 +39,14 @@ export function buildRoutes(routes: readonly RouteInput[], points: DecisionPoint
       scope: input.scope ?? emptyScope,
       optionalScope: input.optional_scope ?? emptyScope,
       requestedTokenType: input.requested_token_type ?? tokenType.accessToken,
-      mode: input.mode ?? 'delegation',
+      mode: input.identity === 'dual' ? 'machine' : (input.mode ?? 'delegation'),
       privileged: input.privileged ?? false,
       ...(input.clients !== undefined && { clients: input.clients }),
       ...(input.allow !== undefined && { allow: input.allow }),
       ...(input.decide !== undefined && { decide: buildDecide(input.decide, points) }),
       ...(input.require !== undefined && { require: buildStepUp(input.require) }),
       ...(input.resource !== undefined && { resource: input.resource }),
+      ...(input.identity === 'dual' && trustDomain !== undefined && { trustDomain }),
       ...(input.ttl !== undefined && { ttlSeconds: input.ttl }),
     }
   })

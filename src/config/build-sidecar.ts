@@ -23,11 +23,15 @@ export function buildSidecar(
   const { files, secretAt } = document
   const { service, listen, admin, upstream, cache, limits, timeouts, environment, context } = input
   const issuers = buildSidecarIssuers(service, input.issuers, document)
-  const routes = buildRoutes(input.routes, input.decision_points)
+  const routes = buildRoutes(input.routes, input.decision_points, context.trust_domain)
   const sts = buildSidecarSts(input, issuers, routes, document, keysAt, policy)
   const exchange = buildExchange(input, sts, document)
   const decisionPoints = buildDecisionPoints(input.decision_points, secretAt)
-  const headers = { caseId: context.case_id, actorToken: context.actor_token }
+  const headers = {
+    caseId: context.case_id,
+    actorToken: context.actor_token,
+    ...(context.trust_domain !== undefined && { trustDomain: context.trust_domain }),
+  }
   return {
     service,
     listen: buildListen(listen, files),

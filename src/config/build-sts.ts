@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Secret } from '../base/secret.ts'
 import type { Route } from '../model/route.ts'
+import { grantType } from '../oauth/grant-type.ts'
 import type { PolicyDocument } from '../policy/document.ts'
 import { buildIssuers } from './build-issuers.ts'
 import { buildClusters, buildStsClients, buildTrustDomains, bySecret } from './build-sts-clients.ts'
@@ -44,7 +45,7 @@ export function buildStsExtras(
 
 /** The token service inside a sidecar, unless `exchange` names a server; what `sts` leaves out follows from the rest. */
 export function buildSidecarSts(
-  { service, admin, exchange, sts, environment }: SidecarInput,
+  { service, admin, exchange, sts, environment, context }: SidecarInput,
   ownIssuers: readonly IssuerRules[],
   routes: readonly Route[],
   lookup: { readonly files: Pick<FileReader, 'resolve'>; readonly secretAt: OpenSecrets },
@@ -59,6 +60,7 @@ export function buildSidecarSts(
     keys: keys === undefined ? undefined : lookup.files.resolve(keys),
     algorithm,
     ...buildStsBounds(input),
+    ...(context.trust_domain !== undefined && { transactionDomain: context.trust_domain }),
     ...buildStsExtras(input, lookup.secretAt),
     issuers: issuers === undefined ? ownIssuers : buildIssuers(issuers, lookup.files),
     clients: [
@@ -85,19 +87,25 @@ export function ownClient(
   const audiences = new Map<string, StsAudience>()
   for (const route of routes) {
     if (route.kind === 'public') continue
-    const known = audiences.get(route.audience)
-    const scope = new Set([...(known?.scope ?? []), ...route.scope, ...route.optionalScope])
-    const resources = new Set([...(known?.resources ?? []), ...(route.resource ? [route.resource] : [])])
-    const ttls = [known?.ttlSeconds, route.ttlSeconds].filter(ttl => ttl !== undefined)
-    audiences.set(route.audience, {
-      scope: [...scope].sort(),
-      ...(resources.size > 0 && { resources: [...resources].sort() }),
-      ttlSeconds: ttls.length === 0 ? undefined : Math.min(...ttls),
-    })
+    for (const audience of route.trustDomain === undefined
+      ? [route.audience]
+      : [route.audience, route.trustDomain]) {
+      const known = audiences.get(audience)
+      const scope = new Set([...(known?.scope ?? []), ...route.scope, ...route.optionalScope])
+      const resources = new Set([...(known?.resources ?? []), ...(route.resource ? [route.resource] : [])])
+      const ttls = [known?.ttlSeconds, route.ttlSeconds].filter(ttl => ttl !== undefined)
+      audiences.set(audience, {
+        scope: [...scope].sort(),
+        ...(resources.size > 0 && { resources: [...resources].sort() }),
+        ttlSeconds: ttls.length === 0 ? undefined : Math.min(...ttls),
+      })
+    }
   }
+  const asksForItself = routes.some(route => route.kind === 'protected' && route.mode === 'machine')
   return {
     id,
     authentication: bySecret(secret),
+    ...(asksForItself && { grants: [grantType.tokenExchange, grantType.clientCredentials] }),
     accepts: [...new Set(issuers.flatMap(issuer => issuer.audience))],
     audiences,
   }

@@ -29,6 +29,7 @@ export function checkSidecar({ parts, report }: ConfigDocument<SidecarInput>): v
   checkRoutes(routes, report)
   checkExpressions(routes, report)
   checkDecide(routes, parts.decision_points, report)
+  checkIdentities(routes, parts.context?.trust_domain, report)
   if (issuers !== undefined) {
     checkIntrospection(issuers, routes, report)
     checkIntrospectionClients(issuers, exchange, report)
@@ -72,6 +73,18 @@ function checkDecide(
     const path = ['routes', index, 'decide', ...(typeof decide === 'string' ? [] : ['point'])]
     const found = `${report.describe(path, point)}, which is not in decision_points`
     report.add({ path, found, expected: 'the name of a decision point' })
+  }
+}
+
+function checkIdentities(
+  routes: readonly (RouteInput | undefined)[],
+  trustDomain: string | undefined,
+  report: Report,
+): void {
+  for (const [index, route] of routes.entries()) {
+    if (route?.identity !== 'dual' || trustDomain !== undefined) continue
+    const found = 'dual, without a trust domain'
+    report.add({ path: ['routes', index, 'identity'], found, expected: 'context.trust_domain beside it' })
   }
 }
 

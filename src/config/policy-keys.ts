@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ok } from '../base/result.ts'
 import { classifyHeader } from '../model/header-class.ts'
-import { filePath, name, parsedText } from './fields.ts'
+import { audience, filePath, name, parsedText } from './fields.ts'
 import { addIssue } from './issue-detail.ts'
 
 /** `policy` of a sidecar and of a hub. */
@@ -39,6 +39,11 @@ export const contextSchema = z
       .optional()
       .describe(
         'The header with the token of the person who acts for the subject, such as `X-Support-Token`. It goes no further. Absent: nobody can act so.',
+      ),
+    trust_domain: audience
+      .optional()
+      .describe(
+        'The trust domain whose Transaction Tokens are taken in `Txn-Token`, verified and handed on as they are. Absent: the header is dropped.',
       ),
   })
   .superRefine(({ case_id, actor_token }, context) => {

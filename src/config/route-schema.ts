@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { fail, ok } from '../base/result.ts'
 import { usualMethods } from '../model/route-order.ts'
+import { exchangeModes } from '../oauth/exchange-mode.ts'
 import { isAcrValue } from '../oauth/step-up.ts'
 import { type TokenTypeUri, tokenType } from '../oauth/token-type.ts'
 import { decideSchema } from './decision-point-schema.ts'
@@ -131,10 +132,16 @@ export const routeSchema = z
       ),
     ttl: durationSeconds('1s', '24h').optional().describe("Upper bound on the issued token's life here."),
     mode: z
-      .enum(['delegation', 'impersonation'])
+      .enum(exchangeModes)
       .optional()
       .describe(
-        '`delegation` names who acts in the issued token; `impersonation` names nobody, and needs a rule of the policy. Absent: `delegation`.',
+        '`delegation` names who acts in the issued token; `impersonation` names nobody, and needs a rule of the policy; `machine` is for callers that act for themselves: the sidecar uses a token of its own (client credentials). Absent: `delegation`.',
+      ),
+    identity: z
+      .literal('dual')
+      .optional()
+      .describe(
+        "`dual`: the sidecar's own token goes into `Authorization`, and a Transaction Token for the caller into `Txn-Token`. Needs `context.trust_domain`.",
       ),
     requested_token_type: requestedTokenType.optional().describe('What to ask for. Absent: `access_token`.'),
     privileged: flag
@@ -164,6 +171,13 @@ export const routeSchema = z
   })
   .superRefine((route, context) => {
     if (!route.public) {
+      if (route.identity === 'dual' && route.mode !== undefined && route.mode !== 'machine') {
+        addIssue(context, ['mode'], {
+          found: `${route.mode} beside identity: dual`,
+          expected: 'one of them, or machine',
+          at: 'key',
+        })
+      }
       if (route.audience === undefined) {
         addIssue(context, ['audience'], { found: 'nothing', expected: 'an audience, or public: true' })
       }
@@ -192,6 +206,7 @@ const protectedKeys = [
   'require',
   'ttl',
   'mode',
+  'identity',
   'requested_token_type',
   'privileged',
 ] as const

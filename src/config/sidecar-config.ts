@@ -299,6 +299,8 @@ export interface ContextHeaders {
   readonly caseId: string | undefined
   /** Carries the token of the person who acts for the subject. It goes no further. */
   readonly actorToken: string | undefined
+  /** The trust domain whose Transaction Tokens are taken in `Txn-Token`; absent: the field means nothing and is dropped. */
+  readonly trustDomain?: string
 }
 
 /** The token service: `sts:` of a hub, or embedded in a sidecar. */

@@ -4,7 +4,7 @@ import type { Log } from '../base/log.ts'
 import type { MaybePromise, Result } from '../base/result.ts'
 import type { AdmittedRequest } from '../model/admitted-request.ts'
 import type { AuditEvent } from '../model/audit-event.ts'
-import type { ExchangeRequest } from '../model/exchange-request.ts'
+import type { TokenRequest } from '../model/exchange-request.ts'
 import type { Exchanged } from '../model/issued-token.ts'
 import { type Refusal, type RefusalAnswer, refusal, refusals } from '../model/refusal.ts'
 import type { ProtectedRoute, Route } from '../model/route.ts'
@@ -12,6 +12,7 @@ import type { VerifiedToken } from '../model/verified-token.ts'
 import type { Accept } from './accept/accept.ts'
 import type { Authenticate } from './authenticate/authenticate.ts'
 import type { AuthenticateActor } from './authenticate/authenticate-actor.ts'
+import type { AuthenticateTransaction } from './authenticate/authenticate-transaction.ts'
 import type { Authorize } from './authorize/authorize.ts'
 import type { Forward } from './forward/forward.ts'
 import type { Refuse } from './refuse.ts'
@@ -32,8 +33,10 @@ export interface Stages {
   readonly authenticate: Authenticate
   /** A part of the second: who acts, where the request says that a person does. */
   readonly authenticateActor: AuthenticateActor
+  /** A part of the second: the context that came along, where Transaction Tokens are taken. */
+  readonly authenticateTransaction: AuthenticateTransaction
   readonly authorize: Authorize
-  readonly exchange: (request: ExchangeRequest) => MaybePromise<Result<Exchanged, Refusal>>
+  readonly exchange: (request: TokenRequest) => MaybePromise<Result<Exchanged, Refusal>>
   readonly forward: Forward
   readonly record: HopRecord
   readonly refuse: Refuse
@@ -106,6 +109,14 @@ export function createHop(stages: Stages, clock: Clock, log: Log): Hop {
         trail.accompanied(actorToken)
       }
 
+      let transaction: VerifiedToken | undefined
+      if (request.transactionToken !== undefined) {
+        const context = await stages.authenticateTransaction(request.transactionToken, token.value)
+        if (!context.ok) return refuse(context.error)
+        transaction = context.value
+        trail.inTransaction({ tokenId: transaction.tokenId, fingerprint: transaction.fingerprint })
+      }
+
       const authorizing = stages.authorize(request, token.value, actorToken)
       const authorized = authorizing instanceof Promise ? await authorizing : authorizing
       trail.ended('authorize')
@@ -119,9 +130,15 @@ export function createHop(stages: Stages, clock: Clock, log: Log): Hop {
       trail.ended('exchange')
       if (!exchanged.ok) return refuse(exchanged.error)
       trail.exchanged(exchanged.value)
+      const added = exchanged.value.transaction
+      if (added !== undefined) trail.inTransaction(added)
       if (response.destroyed) return refuse(callerGone)
 
-      const passport = { issued: exchanged.value.token, request: authorized.request.value }
+      const passport = {
+        issued: exchanged.value.token,
+        request: authorized.request.value,
+        transaction: transaction?.presented ?? added?.value,
+      }
       const delivery = await stages.forward.deliver(request, caller, passport, trail.arrivedMs)
       trail.ended('forward')
       if (!delivery.ok) return refuse(delivery.error)

@@ -8,6 +8,7 @@ import {
   type OutboundFacts,
   type PersonFacts,
   type StageName,
+  type TransactionFacts,
 } from '../model/audit-event.ts'
 import type { Decision } from '../model/decision.ts'
 import type { Delivery } from '../model/delivery.ts'
@@ -43,6 +44,7 @@ export class Trail {
   #actorToken: VerifiedToken | undefined
   #decision: Decision | undefined
   #exchanged: Exchanged | undefined
+  #transaction: TransactionFacts | undefined
   #delivery: Delivery | undefined
   #refusal: Refusal | undefined
   #status = 0
@@ -81,6 +83,11 @@ export class Trail {
 
   exchanged(exchanged: Exchanged): void {
     this.#exchanged = exchanged
+  }
+
+  /** A Transaction Token came along, or was issued to go along. */
+  inTransaction({ tokenId, fingerprint }: TransactionFacts): void {
+    this.#transaction = { tokenId, fingerprint }
   }
 
   delivered(delivery: Delivery): void {
@@ -123,6 +130,7 @@ export class Trail {
       detail: this.#refusal?.detail,
       inbound: this.#token && inboundFacts(this.#token),
       outbound: this.#exchanged && outboundFacts(this.#exchanged.token, this.#exchanged.source),
+      transaction: this.#transaction,
       person: this.#actorToken && personFacts(this.#actorToken),
       caseId: admitted?.caseId,
       decision: this.#decision && decisionFacts(this.#decision),

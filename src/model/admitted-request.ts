@@ -21,6 +21,8 @@ export interface AdmittedRequest<R extends Route = Route> {
   readonly authorization: string | undefined
   /** The one value of the field that carries the token of the person who acts, where such a field is declared. Not among {@link headers}. */
   readonly actorToken: string | undefined
+  /** The one value of `Txn-Token`, where Transaction Tokens are taken. Not among {@link headers}. */
+  readonly transactionToken: string | undefined
   /** The case that the request names, in the field that is declared for it. */
   readonly caseId: string | undefined
   /** End-to-end header fields that may be forwarded: name, value, name, value, … in the order received. */

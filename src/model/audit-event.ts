@@ -32,6 +32,8 @@ export interface AuditEvent {
   readonly detail: string | undefined
   readonly inbound: InboundFacts | undefined
   readonly outbound: OutboundFacts | undefined
+  /** The Transaction Token that came or was issued, and went along. */
+  readonly transaction?: TransactionFacts | undefined
   /** Who acted for the subject, with a token of their own. */
   readonly person: PersonFacts | undefined
   /** The case that the request named. */
@@ -81,6 +83,12 @@ export interface InboundFacts {
 }
 
 /** What the issued token says. */
+/** A Transaction Token; it is about the same `txn` as long as the call chain goes on. */
+export interface TransactionFacts {
+  readonly tokenId: string | undefined
+  readonly fingerprint: string
+}
+
 export interface OutboundFacts {
   readonly audience: string
   readonly actors: readonly string[]

@@ -27,4 +27,6 @@ export type TokenSource = 'issued' | 'joined' | 'memory' | 'redis'
 export interface Exchanged {
   readonly token: IssuedToken
   readonly source: TokenSource
+  /** The Transaction Token beside it, on a route with dual identity. */
+  readonly transaction?: IssuedToken
 }

@@ -73,6 +73,11 @@ export interface ProtectedRoute extends AnyRoute {
   readonly requestedTokenType: TokenTypeUri
   /** How the issued token relates to its subject. An impersonation needs a rule of the policy that says so. */
   readonly mode: ExchangeMode
+  /**
+   * Dual identity: beside the workload's own token, what is forwarded carries a Transaction Token of this trust domain for
+   * the caller. Only with `mode: machine`.
+   */
+  readonly trustDomain?: string
   /** Upper bound on the issued token's life here, in seconds. */
   readonly ttlSeconds?: number
   /** A privileged route refuses while its audit event could be lost. */

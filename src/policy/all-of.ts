@@ -53,7 +53,7 @@ export function createAllOf(engines: readonly [PolicyEngine, ...PolicyEngine[]])
 }
 
 /** Both permit, so only what both permit is permitted. */
-function joinPermits(a: Permit, b: Permit): Permit {
+export function joinPermits(a: Permit, b: Permit): Permit {
   const scope = a.scope && b.scope ? intersectScope(a.scope, b.scope) : (a.scope ?? b.scope)
   const ttlSeconds = earlier(a.ttlSeconds, b.ttlSeconds)
   const notAfter = earlier(a.notAfter, b.notAfter)

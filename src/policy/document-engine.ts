@@ -4,6 +4,7 @@ import type { AdmittedRequest } from '../model/admitted-request.ts'
 import type { Decision } from '../model/decision.ts'
 import type { ProtectedRoute } from '../model/route.ts'
 import type { VerifiedToken } from '../model/verified-token.ts'
+import { joinPermits } from './all-of.ts'
 import { type ApprovalStore, decideWithApproval } from './approval.ts'
 import type { PolicyEngine } from './engine.ts'
 import type { Policy } from './policy.ts'
@@ -24,9 +25,41 @@ export function createDocumentEngine(options: DocumentEngineOptions): PolicyEngi
   const { policy, approvals } = options
   return {
     decide(request, token, actorToken): MaybePromise<Decision> {
-      return decideWithApproval(policy, hopQuestion(options, request, token, actorToken), approvals)
+      const decision = decideWithApproval(policy, hopQuestion(options, request, token, actorToken), approvals)
+      const { route, transactionToken } = request
+      if (route.trustDomain === undefined || transactionToken !== undefined) return decision
+      const question = transactionQuestion(options, request, token, route.trustDomain)
+      return joinBoth(decision, decideWithApproval(policy, question, approvals))
     },
   }
+}
+
+/** With dual identity the caller's token is exchanged as well, for a Transaction Token. */
+function transactionQuestion(
+  options: DocumentEngineOptions,
+  request: AdmittedRequest<ProtectedRoute>,
+  subject: VerifiedToken,
+  audience: string,
+): PolicyQuestion {
+  return { ...hopQuestion(options, request, subject, undefined), mode: 'delegation', audience, subject }
+}
+
+const joined = new WeakMap<Decision, WeakMap<Decision, Decision>>()
+
+/** A denial of either is one of both. The permit is that of the machine, as narrow as both; the same for the same two. */
+function joinBoth(machine: MaybePromise<Decision>, context: MaybePromise<Decision>): MaybePromise<Decision> {
+  if (machine instanceof Promise || context instanceof Promise) {
+    return Promise.all([machine, context]).then(([own, other]) => joinBoth(own, other))
+  }
+  if (machine.effect === 'deny') return machine
+  if (context.effect === 'deny') return context
+  const partners = joined.get(machine) ?? new WeakMap<Decision, Decision>()
+  joined.set(machine, partners)
+  const known = partners.get(context)
+  if (known !== undefined) return known
+  const both = { ...joinPermits(context, machine), mode: 'machine' } as const
+  partners.set(context, both)
+  return both
 }
 
 /** What a hop asks the policy. The route's scope must be granted whole; what is optional is narrowed afterwards. */
@@ -41,7 +74,8 @@ export function hopQuestion(
     client,
     audience: route.audience,
     scope: route.scope,
-    subject: token,
+    // A machine asks for itself, whoever calls.
+    subject: route.mode === 'machine' ? undefined : token,
     actorToken,
     context: { now: clock.now(), caseId, environment, approval: undefined },
   }

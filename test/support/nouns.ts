@@ -55,6 +55,7 @@ export function anAdmittedRequest<R extends AdmittedRequest['route'] = Protected
     authorization: undefined,
     actorToken: undefined,
     caseId: undefined,
+    transactionToken: undefined,
     headers: [],
     peer: '127.0.0.1',
     hasBody: false,

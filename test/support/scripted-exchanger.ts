@@ -1,12 +1,12 @@
 import type { Result } from '../../src/base/result.ts'
 import type { Exchanger } from '../../src/hop/exchange/exchangers/exchanger.ts'
-import type { ExchangeRequest } from '../../src/model/exchange-request.ts'
+import type { TokenRequest } from '../../src/model/exchange-request.ts'
 import type { IssuedToken } from '../../src/model/issued-token.ts'
 import type { Refusal } from '../../src/model/refusal.ts'
 
 /** One call of a scripted exchanger, open until the test answers it. */
 export interface OpenExchange {
-  readonly request: ExchangeRequest
+  readonly request: TokenRequest
   readonly signal: AbortSignal
   answer(result: Result<IssuedToken, Refusal>): void
   fail(cause: Error): void

@@ -15,5 +15,5 @@ const { clientId: _clientId, server: _server, ...undecidedContext } = context
 // @ts-expect-error policyDigest is left
 undecidedContext satisfies Record<string, never>
 
-const { policyDigest: _policyDigest, ...nothing } = undecidedContext
+const { policyDigest: _policyDigest, machineSeal: _machineSeal, ...nothing } = undecidedContext
 nothing satisfies Record<string, never>

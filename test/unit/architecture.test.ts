@@ -195,6 +195,7 @@ function readOpeners(): string[] {
     'src/hop/forward/outgoing-headers.ts',
     'src/hop/exchange/cache-key.ts',
     'src/hop/exchange/contract.ts',
+    'src/hop/exchange/machine-seal.ts',
     'src/hop/exchange/exchangers/token-exchange.ts',
     'src/hop/exchange/seal.ts',
     'src/sts/client-secrets.ts',

@@ -1,14 +1,60 @@
 import type { EpochSeconds } from '../../base/clock.ts'
 import type { SidecarConfig } from '../../config/sidecar-config.ts'
 import { cacheKey, describeCacheKey } from '../../hop/exchange/cache-key.ts'
+import { clientCredentialsForm } from '../../hop/exchange/exchangers/client-credentials.ts'
 import { exchangeForm } from '../../hop/exchange/exchangers/exchange-form.ts'
-import type { ExchangeRequest } from '../../model/exchange-request.ts'
+import type { ExchangeRequest, MachineRequest, TokenRequest } from '../../model/exchange-request.ts'
 import { formatScope } from '../../oauth/scope-set.ts'
 import type { Fact } from '../../review/explanation.ts'
 import { createCacheContext } from '../cache-context.ts'
 
 /** What would be asked of the token service, under which key the answer would be kept, and what it may be. */
 export function explainExchange(
+  config: SidecarConfig,
+  request: TokenRequest,
+  known: { readonly now: EpochSeconds; readonly isProven: boolean },
+): readonly Fact[] {
+  if (request.mode !== 'machine') return explainSubjectExchange(config, request, known)
+  const { transaction } = request
+  return [
+    ...explainOwnToken(config, request, known.now),
+    // Dual identity takes both.
+    ...(transaction === undefined
+      ? []
+      : explainSubjectExchange(config, transaction, known).map(({ name, value }) => ({
+          name: `Transaction Token: ${name}`,
+          value,
+        }))),
+  ]
+}
+
+/** What the sidecar would ask for itself; nothing of it depends on the caller. */
+function explainOwnToken(
+  { exchange }: SidecarConfig,
+  request: MachineRequest,
+  now: EpochSeconds,
+): readonly Fact[] {
+  const { audience, scope, requiredScope, notAfter, ttlSeconds } = request
+  const latest = Math.min(notAfter, now + (ttlSeconds ?? Number.POSITIVE_INFINITY))
+  return [
+    { name: 'server', value: exchange.server },
+    { name: 'client', value: `${exchange.client.id}, by ${exchange.client.authentication}` },
+    { name: 'form', value: { ...clientCredentialsForm(request) } },
+    {
+      name: 'issued token',
+      value: {
+        subject: exchange.client.id,
+        audience,
+        scope_at_most: formatScope(scope),
+        scope_at_least: formatScope(requiredScope),
+        act: [],
+        ...(Number.isFinite(latest) && { used_until_at_most: new Date(latest * 1000).toISOString() }),
+      },
+    },
+  ]
+}
+
+function explainSubjectExchange(
   config: SidecarConfig,
   request: ExchangeRequest,
   { now, isProven }: { readonly now: EpochSeconds; readonly isProven: boolean },

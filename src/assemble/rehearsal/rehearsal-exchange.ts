@@ -5,7 +5,7 @@ import type { Result } from '../../base/result.ts'
 import { Secret } from '../../base/secret.ts'
 import type { ExchangeConfig, StsClient, StsConfig } from '../../config/sidecar-config.ts'
 import { TokenExchanger } from '../../hop/exchange/exchangers/token-exchange.ts'
-import type { ExchangeRequest } from '../../model/exchange-request.ts'
+import type { TokenRequest } from '../../model/exchange-request.ts'
 import type { IssuedToken } from '../../model/issued-token.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
 import { grantType } from '../../oauth/grant-type.ts'
@@ -31,7 +31,9 @@ export interface RehearsalExchangeOptions {
 
 /** The exchange, with a token service in this process. A refusal says why the token service has refused. */
 export interface RehearsalExchange extends AsyncDisposable {
-  exchange(request: ExchangeRequest): Promise<Result<IssuedToken, Refusal>>
+  /** Who asks, and whose token it is when a machine asks for itself. */
+  readonly clientId: string
+  exchange(request: TokenRequest): Promise<Result<IssuedToken, Refusal>>
   /** Asks for a token for the client itself (RFC 6749 §4.4), and answers what the token service recorded. */
   askForItself(audience: string, scope: ScopeSet): Promise<TokenServiceEvent | undefined>
 }
@@ -73,6 +75,7 @@ export function createRehearsalExchange(options: RehearsalExchangeOptions): Rehe
   const exchanger = new TokenExchanger(config, { client, clock, log: silentLog })
   const { timeoutMs } = config
   return {
+    clientId: config.client.id,
     async exchange(request) {
       const issued = await exchanger.exchange(request, AbortSignal.timeout(timeoutMs))
       const said = events.at(-1)?.detail

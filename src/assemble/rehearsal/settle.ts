@@ -12,7 +12,7 @@ export function refused({ code, detail, stepUp }: Refusal, known: Partial<Outcom
 /** Exchanges what was permitted, and says what came of it. */
 export async function settle(
   { decision, request }: Authorized,
-  { exchange }: Pick<RehearsalExchange, 'exchange'>,
+  { exchange, clientId }: Pick<RehearsalExchange, 'exchange' | 'clientId'>,
   now: EpochSeconds,
 ): Promise<Outcome> {
   const { rule } = decision
@@ -23,7 +23,8 @@ export async function settle(
   const issued = await exchange(request.value)
   if (!issued.ok) return refused(issued.error, { rule })
   const { audience, scope, actors, expiresAt } = issued.value
-  const { mode, subject } = request.value
+  const { mode } = request.value
+  const subject = request.value.mode === 'machine' ? clientId : request.value.subject
   return {
     ...denied,
     decision: 'permit',

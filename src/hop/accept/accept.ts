@@ -10,7 +10,7 @@ import { readHost } from './authority.ts'
 import { type CleanHeaders, cleanHeaders } from './clean-headers.ts'
 import { pushForwardingFields } from './forwarding-fields.ts'
 import { readMaxForwards } from './max-forwards.ts'
-import { readOccasion } from './occasion.ts'
+import { readOccasion, readTransaction } from './occasion.ts'
 import { hasTokenInQuery, readRequestTarget } from './request-target.ts'
 import { answerResourceMetadata } from './resource-metadata.ts'
 import type { RouteTable } from './route-table.ts'
@@ -77,6 +77,8 @@ export function createAccept(options: AcceptOptions): Accept {
     const headers = cleaned.value
     const occasion = readOccasion(headers.forwardable, options.context)
     if (!occasion.ok) return occasion
+    const transaction = readTransaction(received.rawHeaders, options.context)
+    if (!transaction.ok) return transaction
     const host = readHost(headers.host)
     if (host === undefined) return fail(refusal('request.malformed', 'a Host that is not one host and port'))
     const target = readRequestTarget(url, headers.host)
@@ -126,6 +128,7 @@ export function createAccept(options: AcceptOptions): Accept {
       authorization: headers.authorization,
       actorToken: occasion.value.actorToken,
       caseId: occasion.value.caseId,
+      transactionToken: transaction.value,
       headers: forwardable,
       peer,
       hasBody: received.hasBody ?? headers.hasBody,

@@ -34,6 +34,21 @@ export function readOccasion(
   return ok({ actorToken: actorTokens[0], caseId })
 }
 
+const noTransaction: Result<undefined, Refusal> = Object.freeze({ ok: true, value: undefined })
+
+/**
+ * Reads `Txn-Token` where the configuration names a trust domain. It is never among what is forwarded as it came: only what
+ * was verified goes on. One value and no more (draft-ietf-oauth-transaction-tokens §7).
+ */
+export function readTransaction(
+  raw: readonly string[],
+  { trustDomain }: ContextHeaders,
+): Result<string | undefined, Refusal> {
+  if (trustDomain === undefined) return noTransaction
+  const values = fieldValues(raw, 'txn-token')
+  return values.length > 1 ? fail(refusal('token.ambiguous', 'two Txn-Token fields')) : ok(values[0])
+}
+
 /** Removes a field and answers its values; a name that only resembles it has none. */
 function takeField(fields: string[], name: string): readonly string[] {
   const values: string[] = []

@@ -2,7 +2,7 @@ import type { Clock } from '../../base/clock.ts'
 import { fail, type MaybePromise, ok, type Result } from '../../base/result.ts'
 import type { AdmittedRequest } from '../../model/admitted-request.ts'
 import type { Decision } from '../../model/decision.ts'
-import { type ExchangeRequest, type Occasion, permit } from '../../model/exchange-request.ts'
+import { type Occasion, permit, permitMachine, type TokenRequest } from '../../model/exchange-request.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
 import type { ProtectedRoute } from '../../model/route.ts'
 import type { VerifiedToken } from '../../model/verified-token.ts'
@@ -13,7 +13,7 @@ import type { PolicyEngine } from '../../policy/engine.ts'
 /** What authorize found: the decision, for the record, and what it permits to ask for. */
 export interface Authorized {
   readonly decision: Decision
-  readonly request: Result<ExchangeRequest, Refusal>
+  readonly request: Result<TokenRequest, Refusal>
 }
 
 /** What was found for a token on one route, and then on others; most tokens are used on few. */
@@ -21,6 +21,7 @@ interface Remembered extends Authorized {
   readonly route: ProtectedRoute
   readonly actorToken: VerifiedToken | undefined
   readonly caseId: string | undefined
+  readonly hasTransaction: boolean
   readonly next: Remembered | undefined
 }
 
@@ -39,12 +40,13 @@ export function createAuthorize(engine: PolicyEngine, clock: Clock): Authorize {
   const remembered = new WeakMap<VerifiedToken, Remembered>()
 
   const conclude = (
-    { route, caseId }: AdmittedRequest<ProtectedRoute>,
+    { route, caseId, transactionToken }: AdmittedRequest<ProtectedRoute>,
     token: VerifiedToken,
     actorToken: VerifiedToken | undefined,
     decision: Decision,
   ): Authorized => {
-    const authorized = readDecision(route, token, { actorToken, caseId }, decision)
+    const hasTransaction = transactionToken !== undefined
+    const authorized = readDecision(route, token, { actorToken, caseId, hasTransaction }, decision)
     const { require } = route
     if (
       require === undefined ||
@@ -62,14 +64,15 @@ export function createAuthorize(engine: PolicyEngine, clock: Clock): Authorize {
     occasion: Occasion,
     decision: Decision,
   ): Authorized => {
-    const { actorToken, caseId } = occasion
+    const { actorToken, caseId, hasTransaction } = occasion
     const first = remembered.get(token)
     for (let known = first; known !== undefined; known = known.next) {
       if (
         known.route === route &&
         known.decision === decision &&
         known.actorToken === actorToken &&
-        known.caseId === caseId
+        known.caseId === caseId &&
+        known.hasTransaction === hasTransaction
       ) {
         return known
       }
@@ -77,7 +80,7 @@ export function createAuthorize(engine: PolicyEngine, clock: Clock): Authorize {
     const request = readPermit(route, token, occasion, decision)
     // One for each route: callers choose case ids, and denials are made anew each time.
     const next = withoutRoute(first, route)
-    const authorized: Remembered = { route, actorToken, caseId, decision, request, next }
+    const authorized: Remembered = { route, ...occasion, decision, request, next }
     remembered.set(token, authorized)
     return authorized
   }
@@ -103,9 +106,12 @@ function readPermit(
   token: VerifiedToken,
   occasion: Occasion,
   decision: Decision,
-): Result<ExchangeRequest, Refusal> {
+): Result<TokenRequest, Refusal> {
   if (decision.effect === 'deny') return fail(denial(decision))
-  const exchange = permit(route, token, decision, occasion)
+  const exchange =
+    route.mode === 'machine'
+      ? permitMachine(route, token, decision, occasion)
+      : permit(route, token, decision, occasion)
   if (exchange !== undefined) return ok(exchange)
   if (occasion.actorToken !== undefined && decision.mode === undefined) {
     return fail(refusal('policy.denied', 'no rule lets a person act for another here'))

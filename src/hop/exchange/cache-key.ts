@@ -12,6 +12,8 @@ export interface CacheKey {
   readonly id: string
   /** Encrypts the entry: 32 bytes. Never leaves the process. */
   readonly seal: Buffer
+  /** The entry is kept in the memory of this process only. */
+  readonly isLocal?: boolean
 }
 
 /** What an issued token depends on besides the request. */
@@ -22,6 +24,8 @@ export interface CacheKeyContext {
   readonly server: string
   /** `SidecarConfig.policyDigest`: other rules are other entries. */
   readonly policyDigest: string
+  /** Seals what is the workload's own, see `deriveMachineSeal`; undefined keeps that in memory. */
+  readonly machineSeal?: Buffer | undefined
 }
 
 /**
@@ -120,7 +124,7 @@ function fieldsOf(
     ...undecidedActor
   } = actor
   undecidedActor satisfies Record<string, never>
-  const { clientId, server, policyDigest, ...undecidedContext } = context
+  const { clientId, server, policyDigest, machineSeal: _machineSeal, ...undecidedContext } = context
   undecidedContext satisfies Record<string, never>
   return [
     server,

@@ -2,7 +2,7 @@ import type { EpochSeconds } from '../../base/clock.ts'
 import { sha256Base64Url } from '../../base/digest.ts'
 import { fail, ok, type Result } from '../../base/result.ts'
 import type { SignatureAlgorithm } from '../../config/sidecar-config.ts'
-import type { ExchangeRequest } from '../../model/exchange-request.ts'
+import type { TokenRequest } from '../../model/exchange-request.ts'
 import type { IssuedToken } from '../../model/issued-token.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
 import { isScopeWithin, parseScope, type ScopeSet } from '../../oauth/scope-set.ts'
@@ -13,7 +13,7 @@ import type { KeySet } from '../../tokens/key-set.ts'
 import { isSignatureAlgorithm } from '../../tokens/signature-algorithm.ts'
 import type { TokenResponse } from '../../tokens/token-response.ts'
 import { verifySignature } from '../../tokens/verify-signature.ts'
-import { type ActorRule, checkIssuedClaims } from './issued-claims.ts'
+import { type ActorRule, checkIssuedClaims, expectationOf } from './issued-claims.ts'
 import { readExpiresIn, usableUntil } from './lifetime.ts'
 
 /** What an issued token is measured against, besides the request that it answers. */
@@ -42,7 +42,7 @@ const ended = fail(refusal('exchange.subject_rejected', 'the subject token ended
  */
 export async function checkIssuedToken(
   answer: TokenResponse,
-  request: ExchangeRequest,
+  request: TokenRequest,
   rules: IssuedTokenRules,
   askedAt: EpochSeconds,
   now: EpochSeconds,
@@ -54,7 +54,7 @@ export async function checkIssuedToken(
   const { jws, fingerprint } = token.value
   const signed = await checkSignature(jws, rules)
   if (!signed.ok) return signed
-  const claims = checkIssuedClaims(jws, request, rules, rules.server, now)
+  const claims = checkIssuedClaims(jws, expectationOf(request, rules), rules.server, now)
   if (!claims.ok) return violation(claims.error)
   const scope = grantedScope(answer, request, claims.value.scope)
   if (!scope.ok) return scope
@@ -90,12 +90,15 @@ export async function checkIssuedToken(
  * for what it is used for. The reverse is not: a server that calls its answer `jwt` does not say that it is an access
  * token.
  */
-function checkTypes(answer: TokenResponse, request: ExchangeRequest): string | undefined {
+function checkTypes(answer: TokenResponse, request: TokenRequest): string | undefined {
   const { issuedTokenType } = answer
-  const { requestedTokenType } = request
-  if (answer.tokenType.toLowerCase() !== 'bearer') {
-    return `token_type ${describeValue(answer.tokenType)} is not Bearer`
+  const { requestedTokenType, mode } = request
+  const use = requestedTokenType === tokenType.transaction ? 'N_A' : 'Bearer'
+  if (answer.tokenType.toLowerCase() !== use.toLowerCase()) {
+    return `token_type ${describeValue(answer.tokenType)} is not ${use}`
   }
+  // Only a token exchange has to say it.
+  if (mode === 'machine' && issuedTokenType === undefined) return undefined
   if (issuedTokenType === requestedTokenType) return undefined
   if (requestedTokenType === tokenType.jwt && issuedTokenType === tokenType.accessToken) return undefined
   return `issued_token_type ${describeValue(issuedTokenType)} is not what was asked for`
@@ -108,13 +111,14 @@ interface ReadToken {
 }
 
 /** Three parts of canonical base64url: stricter than what RFC 6750 §2.1 lets into an `Authorization` field. */
-function readToken(answer: TokenResponse, request: ExchangeRequest): Result<ReadToken, string> {
+function readToken(answer: TokenResponse, request: TokenRequest): Result<ReadToken, string> {
   const text = answer.token.expose()
-  if (text === request.subjectToken.expose()) return fail('the token is the subject token')
+  const presented = request.mode === 'machine' ? undefined : request
+  if (text === presented?.subjectToken.expose()) return fail('the token is the subject token')
   const jws = readCompactJws(text, maxTokenBytes)
   if (!jws.ok) return fail(`the token is not an acceptable JWT: ${jws.error}`)
   const fingerprint = sha256Base64Url(jws.value.signingInput)
-  if (fingerprint === request.fingerprint) {
+  if (fingerprint === presented?.fingerprint) {
     return fail('the token is the subject token in another spelling')
   }
   return ok({ jws: jws.value, fingerprint })
@@ -139,7 +143,7 @@ async function checkSignature(jws: CompactJws, rules: IssuedTokenRules): Promise
  */
 function grantedScope(
   answer: TokenResponse,
-  request: ExchangeRequest,
+  request: TokenRequest,
   claimed: ScopeSet | undefined,
 ): Result<ScopeSet, Refusal> {
   const told = answer.scope === undefined ? undefined : parseScope(answer.scope)

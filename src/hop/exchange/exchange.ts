@@ -3,12 +3,13 @@ import { LruMap } from '../../base/lru-map.ts'
 import { fail, type MaybePromise, ok, type Result } from '../../base/result.ts'
 import { type Flight, SingleFlight } from '../../base/single-flight.ts'
 import { withDeadline } from '../../base/with-deadline.ts'
-import type { ExchangeRequest } from '../../model/exchange-request.ts'
+import type { TokenRequest } from '../../model/exchange-request.ts'
 import type { Exchanged } from '../../model/issued-token.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
 import { type CacheKey, type CacheKeyContext, cacheKey } from './cache-key.ts'
 import type { Exchanger } from './exchangers/exchanger.ts'
 import type { LayeredCache } from './layered-cache.ts'
+import { machineKey } from './machine-key.ts'
 import { NegativeAnswers } from './negative-answers.ts'
 
 export interface ExchangeDependencies {
@@ -31,13 +32,13 @@ export interface ExchangeDependencies {
  * answers the subject token.
  */
 export interface Exchange {
-  (request: ExchangeRequest): MaybePromise<Result<Exchanged, Refusal>>
+  (request: TokenRequest): MaybePromise<Result<Exchanged, Refusal>>
   /**
    * Drops the request's token from every tier, because upstream answered 401 to it. Also what an exchange that is
    * under way will bring is then not kept. At most once per key in ten seconds, so that an upstream that refuses
    * everything does not turn every request into an exchange.
    */
-  evict(request: ExchangeRequest): void
+  evict(request: TokenRequest): void
 }
 
 const evictCoolDownMs = 10_000
@@ -46,22 +47,31 @@ const maxEvictions = 10_000
 /** Builds the stage. */
 export function createExchange(dependencies: ExchangeDependencies): Exchange {
   const { cache, exchanger, context, timeoutMs, negativeSeconds, clock } = dependencies
-  const keys = new WeakMap<ExchangeRequest, { readonly key: CacheKey; readonly context: CacheKeyContext }>()
+  const keys = new WeakMap<TokenRequest, { readonly key: CacheKey; readonly context: CacheKeyContext }>()
   const flights = new SingleFlight<Result<Exchanged, Refusal>>()
   const negatives = new NegativeAnswers(negativeSeconds)
   const evictedAtMs = new LruMap<number>({ maxEntries: maxEvictions })
 
   /** Requests are made once per token and route, so the digest is computed once for many hops. */
-  const keyOf = (request: ExchangeRequest): CacheKey => {
+  const keyOf = (request: TokenRequest): CacheKey => {
     const current = context()
     const known = keys.get(request)
     if (known?.context === current) return known.key
-    const key = cacheKey(request, current)
+    const key = request.mode === 'machine' ? machineKey(request, current) : cacheKey(request, current)
     keys.set(request, { key, context: current })
     return key
   }
 
-  const exchange = (request: ExchangeRequest): MaybePromise<Result<Exchanged, Refusal>> => {
+  /** Dual identity takes two tokens, and both must be there. */
+  const exchange = (request: TokenRequest): MaybePromise<Result<Exchanged, Refusal>> => {
+    if (request.mode !== 'machine' || request.transaction === undefined) return exchangeOne(request)
+    const own = exchangeOne(request)
+    const context = exchangeOne(request.transaction)
+    if (!(own instanceof Promise) && !(context instanceof Promise)) return joinTokens(own, context)
+    return Promise.all([own, context]).then(([machine, transaction]) => joinTokens(machine, transaction))
+  }
+
+  const exchangeOne = (request: TokenRequest): MaybePromise<Result<Exchanged, Refusal>> => {
     const key = keyOf(request)
     const now = clock.now()
     const token = cache.peek(key, now)
@@ -76,7 +86,7 @@ export function createExchange(dependencies: ExchangeDependencies): Exchange {
   }
 
   const obtain = async (
-    request: ExchangeRequest,
+    request: TokenRequest,
     key: CacheKey,
     flight: Flight,
   ): Promise<Result<Exchanged, Refusal>> => {
@@ -97,7 +107,8 @@ export function createExchange(dependencies: ExchangeDependencies): Exchange {
     return ok({ token: issued.value, source: 'issued' })
   }
 
-  const evict = (request: ExchangeRequest): void => {
+  const evict = (request: TokenRequest): void => {
+    if (request.mode === 'machine' && request.transaction !== undefined) evict(request.transaction)
     const { id } = keyOf(request)
     const nowMs = clock.monotonicMs()
     const lastMs = evictedAtMs.get(id)
@@ -109,6 +120,15 @@ export function createExchange(dependencies: ExchangeDependencies): Exchange {
   }
 
   return Object.assign(exchange, { evict })
+}
+
+/** The own token's source is the one that is recorded. */
+function joinTokens(
+  own: Result<Exchanged, Refusal>,
+  context: Result<Exchanged, Refusal>,
+): Result<Exchanged, Refusal> {
+  if (!own.ok) return own
+  return context.ok ? ok({ ...own.value, transaction: context.value.token }) : context
 }
 
 function asJoined(result: Result<Exchanged, Refusal>): Result<Exchanged, Refusal> {

@@ -1,13 +1,15 @@
 import type { EpochSeconds } from '../../base/clock.ts'
 import { fail, ok, type Result } from '../../base/result.ts'
-import type { ExchangeRequest } from '../../model/exchange-request.ts'
+import type { ExchangeRequest, TokenRequest } from '../../model/exchange-request.ts'
 import { actorSubjects } from '../../oauth/actor.ts'
 import { isScopeWithin, parseScope, type ScopeSet } from '../../oauth/scope-set.ts'
-import { readAccessClaims } from '../../tokens/access-claims.ts'
+import { tokenType } from '../../oauth/token-type.ts'
+import { isIdentifier, readAccessClaims } from '../../tokens/access-claims.ts'
 import type { CompactJws } from '../../tokens/compact-jws.ts'
 import { describeValue } from '../../tokens/describe-value.ts'
 import { checkTokenKind } from '../../tokens/token-kind.ts'
 import { readTokenTimes } from '../../tokens/token-times.ts'
+import { transactionTokenType } from '../../tokens/transaction-token.ts'
 
 /** Which actors an issued token must name. */
 export interface ActorRule {
@@ -27,6 +29,59 @@ export interface IssuedClaims {
   readonly expiresAt: EpochSeconds
 }
 
+/** What the claims of an issued token are measured against. */
+export interface Expectation {
+  readonly subject: string
+  readonly audience: string
+  readonly scope: ScopeSet
+  /** What `client_id` must be, where the token has one; undefined leaves it open. */
+  readonly clientId: string | undefined
+  readonly mostActors: number
+  readonly checkKind: (jws: CompactJws) => string | undefined
+  readonly checkActors: (actors: readonly string[]) => string | undefined
+}
+
+/** What a request makes of it: the subject's token for this client, or this client's own. */
+export function expectationOf(request: TokenRequest, rule: ActorRule): Expectation {
+  const { audience, scope } = request
+  if (request.mode === 'machine') {
+    const { clientId } = rule
+    const checkActors = (actors: readonly string[]): string | undefined =>
+      actors.length === 0 ? undefined : "act is there in the client's own token"
+    return {
+      subject: clientId,
+      audience,
+      scope,
+      clientId,
+      mostActors: 1,
+      checkKind: checkAccessToken,
+      checkActors,
+    }
+  }
+  const isTransaction = request.requestedTokenType === tokenType.transaction
+  return {
+    subject: request.subject,
+    audience,
+    scope,
+    clientId: undefined,
+    mostActors: request.actors.length + 1,
+    checkKind: isTransaction ? checkTransactionToken : checkAccessToken,
+    checkActors: actors => checkActors(actors, request, rule),
+  }
+}
+
+function checkAccessToken({ header, claims }: CompactJws): string | undefined {
+  return checkTokenKind(header.type, claims, types)
+}
+
+/** What has no `txn` carries no transaction, whatever its type says. */
+function checkTransactionToken({ header, claims }: CompactJws): string | undefined {
+  if (header.type?.toLowerCase().replace(/^application\//, '') !== transactionTokenType) {
+    return `typ ${describeValue(header.type)} is not that of a Transaction Token`
+  }
+  return isIdentifier(claims.txn) ? undefined : 'txn is missing or not an identifier'
+}
+
 /** Accepted `typ`. Few servers write `at+jwt` yet; claims of other kinds of tokens are looked for as well. */
 const types = ['at+jwt', 'jwt', 'none'] as const
 
@@ -41,27 +96,29 @@ const leewaySeconds = 30
  */
 export function checkIssuedClaims(
   jws: CompactJws,
-  request: ExchangeRequest,
-  rule: ActorRule,
+  expected: Expectation,
   server: string,
   now: EpochSeconds,
 ): Result<IssuedClaims, string> {
   const { claims } = jws
   if (claims.iss !== server) return fail(`iss ${describeValue(claims.iss)} is not the server`)
-  const otherKind = checkTokenKind(jws.header.type, claims, types)
+  const otherKind = expected.checkKind(jws)
   if (otherKind !== undefined) return fail(otherKind)
-  const read = readAccessClaims(claims, request.actors.length + 1)
+  const read = readAccessClaims(claims, expected.mostActors)
   if (!read.ok) return read
-  const { subject, audience, scope, actor, tokenId } = read.value
-  if (audience.length !== 1 || audience[0] !== request.audience) {
+  const { subject, audience, scope, actor, tokenId, clientId } = read.value
+  if (audience.length !== 1 || audience[0] !== expected.audience) {
     return fail(`aud ${describeValue(claims.aud)} is not exactly the audience that was asked for`)
   }
-  if (subject !== request.subject) return fail('sub is another subject')
-  if (!isScopeWithin(scope, request.scope) || !isShortScopeWithin(claims.scp, request.scope)) {
+  if (subject !== expected.subject) return fail('sub is another subject')
+  if (expected.clientId !== undefined && clientId !== undefined && clientId !== expected.clientId) {
+    return fail('client_id is another client')
+  }
+  if (!isScopeWithin(scope, expected.scope) || !isShortScopeWithin(claims.scp, expected.scope)) {
     return fail('the token holds more scope than was asked for')
   }
   const actors = actorSubjects(actor)
-  const wrongActors = checkActors(actors, request, rule)
+  const wrongActors = expected.checkActors(actors)
   if (wrongActors !== undefined) return fail(wrongActors)
   // How long a token may live is bounded by the request and not by a rule of the issuer.
   const times = readTokenTimes(claims, { leewaySeconds, maxLifetimeSeconds: Number.MAX_SAFE_INTEGER }, now)

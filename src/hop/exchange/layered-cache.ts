@@ -14,7 +14,7 @@ export interface CachedToken {
 
 /**
  * Memory in front of a shared tier, or memory alone. Memory answers at once; what only the shared tier has is copied
- * into memory on the way. No caller waits for the shared tier to be written. A delete wins over a read that is under
+ * into memory on the way; what may not be shared stays in memory. No caller waits for the shared tier to be written. A delete wins over a read that is under
  * way: what such a read brings back is neither kept nor answered.
  */
 export class LayeredCache implements IssuedTokenCache {
@@ -36,7 +36,7 @@ export class LayeredCache implements IssuedTokenCache {
   find(key: CacheKey, now: EpochSeconds): MaybePromise<CachedToken | undefined> {
     const token = this.#memory.get(key, now)
     if (token !== undefined) return { token, source: 'memory' }
-    return this.#shared === undefined ? undefined : this.#readShared(this.#shared, key, now)
+    return this.#shared === undefined || key.isLocal ? undefined : this.#readShared(this.#shared, key, now)
   }
 
   get(key: CacheKey, now: EpochSeconds): MaybePromise<IssuedToken | undefined> {
@@ -47,13 +47,13 @@ export class LayeredCache implements IssuedTokenCache {
   set(key: CacheKey, token: IssuedToken, now: EpochSeconds): void {
     this.#memory.set(key, token, now)
     // A tier never fails by contract, so there is nothing to hear from this promise.
-    void this.#shared?.set(key, token, now)
+    if (!key.isLocal) void this.#shared?.set(key, token, now)
   }
 
   delete(key: CacheKey): MaybePromise<void> {
     this.#reads.forget(key.id)
     this.#memory.delete(key)
-    return this.#shared?.delete(key)
+    return key.isLocal ? undefined : this.#shared?.delete(key)
   }
 
   async #readShared(

@@ -1,10 +1,11 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Caller } from '../../base/http-caller.ts'
 import { fail, type Result } from '../../base/result.ts'
+import type { Secret } from '../../base/secret.ts'
 import type { UpstreamConfig } from '../../config/sidecar-config.ts'
 import type { AdmittedRequest } from '../../model/admitted-request.ts'
 import type { Delivery } from '../../model/delivery.ts'
-import type { ExchangeRequest } from '../../model/exchange-request.ts'
+import type { TokenRequest } from '../../model/exchange-request.ts'
 import type { IssuedToken } from '../../model/issued-token.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
 import type { ProtectionSpace } from '../../oauth/challenge.ts'
@@ -22,7 +23,9 @@ import type { UpstreamClient } from './upstream-client.ts'
 /** What the request goes on with. */
 export interface Passport {
   readonly issued: IssuedToken
-  readonly request: ExchangeRequest
+  readonly request: TokenRequest
+  /** Goes along in `Txn-Token`: the one that came, unmodified, or the one that was issued. */
+  readonly transaction: Secret | undefined
 }
 
 export interface ForwardOptions {
@@ -40,7 +43,7 @@ export interface ForwardOptions {
   readonly tunnels: OpenTunnels
   readonly clock: Clock
   /** Called when upstream refuses an issued token. */
-  readonly onUnauthorized: (request: ExchangeRequest) => void
+  readonly onUnauthorized: (request: TokenRequest) => void
 }
 
 /** The fifth stage: hands the request to the service behind, with the issued token and nothing of the caller's. */
@@ -129,7 +132,7 @@ export function createForward(options: ForwardOptions): Forward {
 
   return {
     deliver(admitted, caller, passport, arrivedMs) {
-      const fields = outgoingHeaders(admitted, passport?.issued)
+      const fields = outgoingHeaders(admitted, passport?.issued, passport?.transaction)
       const { response, tunnel } = caller
       if (tunnel !== undefined) {
         upgrader ??= openUpgrader()

@@ -31,7 +31,7 @@ export function createCloudEventWriter(service: string): (event: AuditEvent) => 
     },"data":{${requestMembers(event)}${personMember(event.person)}${decisionMember(event.decision)}${deliveryMember(event.delivery)},"stage_us":{${stageMembers(event.stageMs)}}`
     return `${heads[event.outcome](event.route)}${redactTokens(varying)}${
       event.inbound === undefined ? '' : inboundMember(event.inbound)
-    }${event.outbound === undefined ? '' : outboundMember(event.outbound)}}}`
+    }${event.outbound === undefined ? '' : outboundMember(event.outbound)}${transactionMember(event.transaction)}}}`
   }
 }
 
@@ -63,6 +63,12 @@ function personMember(person: AuditEvent['person']): string {
   if (person === undefined) return ''
   const { issuer, subject, tokenId, fingerprint } = person
   return `,"person":${asciiJson({ iss: issuer, sub: subject, jti: tokenId, fingerprint })}`
+}
+
+function transactionMember(transaction: AuditEvent['transaction']): string {
+  if (transaction === undefined) return ''
+  const { tokenId, fingerprint } = transaction
+  return `,"transaction":${redactTokens(asciiJson({ jti: tokenId, fingerprint }))}`
 }
 
 function deliveryMember(delivery: AuditEvent['delivery']): string {

@@ -91,6 +91,16 @@ describe('a policy', () => {
     ],
     ['a subject of a machine', `${good}    mode: machine\n`, 'rules[0].for: found a subject'],
     [
+      'a ticket of a machine',
+      `${good.replace('    for: { kind: [user] }\n', '')}    mode: machine\n    ticket: { issue: [export] }\n`,
+      'rules[0].ticket: found a ticket for machine',
+    ],
+    [
+      'a ticket that is issued and redeemed by one rule',
+      `${good}    ticket: { issue: [export], redeem: [export] }\n`,
+      'rules[0].ticket',
+    ],
+    [
       'two rules of one name',
       `${good}${good.slice(good.indexOf('  - id'))}`,
       'rules[1].id: found the same as in entry 0',

@@ -646,3 +646,20 @@ listen: 0.0.0.0:9090
     ])
   })
 })
+
+describe('identities', () => {
+  const route = (keys: string) => withLine(7, `  - { path: /a, audience: a, ${keys} }`)
+
+  it('of a route for machines, and a dual one in a trust domain, are fine', () => {
+    expect(sidecarProblems(route('mode: machine'))).toEqual([])
+    expect(sidecarProblems(`${route('identity: dual')}context: { trust_domain: shop.test }\n`)).toEqual([])
+  })
+
+  it('are not dual without a trust domain, and not beside another mode', () => {
+    expect(sidecarProblems(route('identity: dual'))[0]).toMatch(
+      /routes\[0\]\.identity: found dual, without a trust domain; expected context\.trust_domain/,
+    )
+    const beside = `${route('identity: dual, mode: delegation')}context: { trust_domain: shop.test }\n`
+    expect(sidecarProblems(beside)[0]).toMatch(/routes\[0\]\.mode: found delegation beside identity: dual/)
+  })
+})

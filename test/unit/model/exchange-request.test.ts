@@ -1,13 +1,58 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Decision } from '../../../src/model/decision.ts'
-import { permit } from '../../../src/model/exchange-request.ts'
+import { permit, permitMachine } from '../../../src/model/exchange-request.ts'
 import { isScopeWithin, scopeSet } from '../../../src/oauth/scope-set.ts'
+import { tokenType } from '../../../src/oauth/token-type.ts'
 import { aRoute, aVerifiedToken } from '../../support/nouns.ts'
 
 const yes: Decision = { effect: 'permit', rule: 'orders' }
 const scopes = fc.subarray(['a', 'b', 'c', 'd', 'e']).map(list => scopeSet(list))
 const seconds = fc.option(fc.integer({ min: 1, max: 600 }), { nil: undefined })
+
+describe('permitMachine', () => {
+  const route = aRoute({ mode: 'machine', scope: scopeSet(['a']), optionalScope: scopeSet(['b', 'c']) })
+  const token = aVerifiedToken({ scope: scopeSet(['a', 'b']) })
+  const itself = { ...yes, mode: 'machine' } as const
+
+  it('asks for no more than the caller holds, and does not end with the caller', () => {
+    expect(permitMachine(route, token, itself)).toMatchObject({
+      mode: 'machine',
+      scope: ['a', 'b'],
+      requiredScope: ['a'],
+      notAfter: Number.POSITIVE_INFINITY,
+      transaction: undefined,
+    })
+    expect(permitMachine(route, token, { ...itself, notAfter: 7, scope: scopeSet(['a']) })).toMatchObject({
+      scope: ['a'],
+      notAfter: 7,
+    })
+    expect(permitMachine(route, aVerifiedToken({ scope: scopeSet(['b']) }), itself)).toBeUndefined()
+  })
+
+  it('takes a permit for machines on a route for machines, and no other', () => {
+    expect(permitMachine(route, token, yes)).toBeUndefined()
+    expect(permitMachine(route, token, { ...yes, mode: 'delegation' })).toBeUndefined()
+    expect(permitMachine(aRoute({ scope: scopeSet(['a']) }), token, itself)).toBeUndefined()
+    expect(permit(route, token, itself)).toBeUndefined()
+  })
+
+  it('asks for a Transaction Token of the caller where the identity is dual, unless one came', () => {
+    const dual = { ...route, trustDomain: 'shop.test', resource: 'https://jobs.test/' }
+    expect(permitMachine(dual, token, itself)?.transaction).toMatchObject({
+      mode: 'delegation',
+      audience: 'shop.test',
+      resource: undefined,
+      requestedTokenType: tokenType.transaction,
+      scope: ['a', 'b'],
+      subject: 'alice',
+      notAfter: token.expiresAt,
+    })
+    expect(
+      permitMachine(dual, token, itself, { caseId: undefined, hasTransaction: true })?.transaction,
+    ).toBeUndefined()
+  })
+})
 
 describe('permit', () => {
   it('makes nothing of a deny', () => {

@@ -22,6 +22,36 @@ describe('createRouteRules', () => {
     expect(engine.decide(request, aVerifiedToken({ subject: 'bob' }))).toMatchObject({ effect: 'permit' })
   })
 
+  it('lets machines alone use a route for machines, and nobody for whom somebody acts', () => {
+    const route = aRoute({ mode: 'machine' })
+    const engine = createRouteRules([route])
+    const request = anAdmittedRequest({ route })
+    const machine = aVerifiedToken({ subject: 'batch', clientId: 'batch' })
+    expect(engine.decide(request, machine)).toMatchObject({ effect: 'permit', mode: 'machine' })
+    const carried = aVerifiedToken({ claims: { subject_kind: 'machine' } })
+    expect(engine.decide(request, carried)).toMatchObject({ effect: 'permit' })
+    const denied = { effect: 'deny', rule: 'orders#mode' }
+    expect(engine.decide(request, aVerifiedToken())).toMatchObject(denied)
+    expect(engine.decide(request, machine, aVerifiedToken())).toMatchObject(denied)
+    const delegated = { ...machine, actor: { subject: 'desk' } }
+    expect(engine.decide(request, delegated)).toMatchObject(denied)
+  })
+
+  it('asks for a context where the identity is dual', () => {
+    const route = aRoute({ mode: 'machine', trustDomain: 'shop.test' })
+    const engine = createRouteRules([route])
+    const machine = aVerifiedToken({ subject: 'batch', clientId: 'batch' })
+    const alone = anAdmittedRequest({ route })
+    const accompanied = anAdmittedRequest({ route, transactionToken: 'a.b.c' })
+    expect(engine.decide(alone, aVerifiedToken())).toMatchObject({
+      effect: 'permit',
+      mode: 'machine',
+    })
+    expect(engine.decide(accompanied, machine)).toMatchObject({ effect: 'permit' })
+    expect(engine.decide(alone, machine)).toMatchObject({ effect: 'deny', rule: 'orders#mode' })
+    expect(engine.decide(accompanied, aVerifiedToken())).toMatchObject({ effect: 'deny' })
+  })
+
   it('denies on a route that it does not know', () => {
     const decision = createRouteRules([]).decide(anAdmittedRequest(), aVerifiedToken())
     expect(decision).toMatchObject({ effect: 'deny' })

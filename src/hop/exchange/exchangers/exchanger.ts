@@ -1,5 +1,5 @@
 import type { Result } from '../../../base/result.ts'
-import type { ExchangeRequest } from '../../../model/exchange-request.ts'
+import type { TokenRequest } from '../../../model/exchange-request.ts'
 import type { IssuedToken } from '../../../model/issued-token.ts'
 import type { Refusal } from '../../../model/refusal.ts'
 
@@ -10,5 +10,5 @@ import type { Refusal } from '../../../model/refusal.ts'
  * the subject token itself; never throws for anything that the server does.
  */
 export interface Exchanger {
-  exchange(request: ExchangeRequest, signal: AbortSignal): Promise<Result<IssuedToken, Refusal>>
+  exchange(request: TokenRequest, signal: AbortSignal): Promise<Result<IssuedToken, Refusal>>
 }

@@ -4,7 +4,7 @@ import type { Log } from '../../../base/log.ts'
 import { fail, type Result } from '../../../base/result.ts'
 import { untilAborted } from '../../../base/until-aborted.ts'
 import type { ExchangeConfig, IssuerRules } from '../../../config/sidecar-config.ts'
-import type { ExchangeRequest } from '../../../model/exchange-request.ts'
+import type { TokenRequest } from '../../../model/exchange-request.ts'
 import type { IssuedToken } from '../../../model/issued-token.ts'
 import { type Refusal, refusal } from '../../../model/refusal.ts'
 import type { TokenServer } from '../../../tokens/client-authentication.ts'
@@ -17,6 +17,7 @@ import { readMtlsTokenServer, readTokenServer } from '../../../tokens/server-met
 import { createTokenEndpoint, type TokenEndpoint } from '../../../tokens/token-endpoint.ts'
 import { Breaker, type Pass } from '../breaker.ts'
 import { checkIssuedToken, type IssuedTokenRules } from '../contract.ts'
+import { clientCredentialsForm } from './client-credentials.ts'
 import { exchangeForm } from './exchange-form.ts'
 import type { Exchanger } from './exchanger.ts'
 
@@ -32,7 +33,7 @@ export interface TokenExchangerDependencies {
 
 /**
  * The exchanger for RFC 8693: subject token, one audience, and only what was permitted. The server's endpoints and keys
- * come from its metadata. Who acts is who authenticates, unless a person with a token of their own does.
+ * come from its metadata. What is the workload's own is asked for by client credentials, in the same place. Who acts is who authenticates, unless a person with a token of their own does.
  */
 export class TokenExchanger implements Exchanger {
   readonly #config: ExchangeConfig
@@ -69,12 +70,17 @@ export class TokenExchanger implements Exchanger {
     await Promise.all([this.#lookup.find(AbortSignal.timeout(this.#config.timeoutMs)), this.#keys.warm()])
   }
 
+  /** The server's keys: what else it signs is verified with the same ones. */
+  get keys(): KeySet {
+    return this.#keys
+  }
+
   /** Stops fetching keys. */
   close(): void {
     this.#keys.close()
   }
 
-  async exchange(request: ExchangeRequest, signal: AbortSignal): Promise<Result<IssuedToken, Refusal>> {
+  async exchange(request: TokenRequest, signal: AbortSignal): Promise<Result<IssuedToken, Refusal>> {
     const admitted = this.#breaker.admit()
     if (!admitted.ok) {
       return unavailable('the circuit breaker of the token endpoint is open', admitted.error)
@@ -96,14 +102,17 @@ export class TokenExchanger implements Exchanger {
 
   async #ask(
     server: TokenServer,
-    request: ExchangeRequest,
+    request: TokenRequest,
     signal: AbortSignal,
     pass: Pass,
   ): Promise<Result<IssuedToken, Refusal>> {
     const askedAt = this.#clock.now()
     const answer = await this.#endpoint({
       server,
-      parameters: exchangeForm(request, token => token.expose()),
+      parameters:
+        request.mode === 'machine'
+          ? clientCredentialsForm(request)
+          : exchangeForm(request, token => token.expose()),
       timeoutMs: this.#config.timeoutMs,
       signal,
     })

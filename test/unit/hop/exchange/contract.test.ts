@@ -2,9 +2,11 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { fail, ok } from '../../../../src/base/result.ts'
 import { Secret } from '../../../../src/base/secret.ts'
 import { checkIssuedToken, type IssuedTokenRules } from '../../../../src/hop/exchange/contract.ts'
+import { permitMachine } from '../../../../src/model/exchange-request.ts'
 import { tokenType } from '../../../../src/oauth/token-type.ts'
 import type { KeySet } from '../../../../src/tokens/key-set.ts'
 import { permittedRequest } from '../../../support/exchange-request.ts'
+import { aRoute, aVerifiedToken } from '../../../support/nouns.ts'
 import { createTestIssuer, type TestIssuer } from '../../../support/tokens.ts'
 
 /** What the fake server of `test/attacks/exchange-answers.test.ts` cannot show: keys that would fit, and none at all. */
@@ -48,6 +50,51 @@ async function check(about: Partial<IssuedTokenRules> = {}) {
   }
   return checkIssuedToken(answer, permittedRequest(), rules, now, now)
 }
+
+/** An answer to a request that the workload makes for itself. */
+async function checkOwn(claims: Record<string, unknown> = {}, answer: Record<string, unknown> = {}) {
+  const now = Date.now() / 1000
+  const permit = { effect: 'permit', rule: 'r', mode: 'machine' } as const
+  const request = permitMachine(aRoute({ mode: 'machine' }), aVerifiedToken(), permit)
+  if (request === undefined) throw new Error('not permitted')
+  const rules: IssuedTokenRules = {
+    server,
+    clientId: 'orders',
+    actor: 'required',
+    algorithms: ['ES256'],
+    keys: keys(),
+    marginSeconds: 10,
+  }
+  const own = { sub: 'orders', client_id: 'orders', aud: 'orders-api', scope: 'orders:read', ...claims }
+  const said = {
+    tokenType: 'Bearer',
+    issuedTokenType: undefined,
+    scope: undefined,
+    expiresIn: 300,
+    ...answer,
+  }
+  return checkIssuedToken({ ...said, token: new Secret(await signer.sign(own)) }, request, rules, now, now)
+}
+
+describe("the workload's own token", () => {
+  it('is its own, and need not say what type it is', async () => {
+    expect(await checkOwn()).toMatchObject({ ok: true, value: { audience: 'orders-api', actors: [] } })
+    expect(await checkOwn({}, { issuedTokenType: tokenType.accessToken })).toMatchObject({ ok: true })
+    expect(await checkOwn({ client_id: undefined })).toMatchObject({ ok: true })
+  })
+
+  it.each<[string, Record<string, unknown>, Record<string, unknown>?]>([
+    ['of somebody else', { sub: 'alice' }],
+    ['of another client', { client_id: 'billing' }],
+    ['in which somebody acts', { act: { sub: 'orders' } }],
+    ['for another audience', { aud: 'billing-api' }],
+    ['with more scope', { scope: 'orders:read orders:refund' }],
+    ['of another kind', {}, { issuedTokenType: tokenType.refreshToken }],
+    ['that is no bearer token', {}, { tokenType: 'N_A' }],
+  ])('is refused: one %s', async (_, claims, answer) => {
+    expect(await checkOwn(claims, answer)).toMatchObject({ error: { code: 'exchange.contract' } })
+  })
+})
 
 describe('checkIssuedToken', () => {
   it('accepts a token that keeps every clause, and says what it is', async () => {
