@@ -28,7 +28,7 @@ const commands: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./explain.ts')).explain,
   },
   policy: {
-    summary: 'policy COMMAND               review a policy: test, matrix',
+    summary: 'policy COMMAND               review a policy: test, matrix, graph',
     load: async () => (await import('./policy.ts')).policy,
   },
   approve: {
