@@ -9,6 +9,7 @@ import type { Environment } from './environment.ts'
 import type { FileReader } from './file-reader.ts'
 import { deepFreeze } from './freeze.ts'
 import { nearestWord } from './nearest-word.ts'
+import { parseHubConfig } from './parse-hub.ts'
 import { parsePolicy } from './parse-policy.ts'
 import { parseSidecarConfig } from './parse-sidecar.ts'
 import type {
@@ -24,7 +25,7 @@ import type {
 import { type PolicySuiteInput, parseOffset, policySuiteSchema } from './policy-suite-schema.ts'
 import { type ConfigDocument, type ParseOptions, readDocument } from './read-document.ts'
 import type { Report } from './report.ts'
-import type { SidecarConfig } from './sidecar-config.ts'
+import type { SidecarConfig, StsConfig } from './sidecar-config.ts'
 import { sidecarStsSchema } from './sts-schema.ts'
 
 export interface PolicySuiteOptions extends ParseOptions {
@@ -54,6 +55,7 @@ type TokenInput = string | Claims
 /** A Wednesday at noon: whether a test passes must not depend on the day on which it runs. */
 const usualNow = Date.UTC(2026, 0, 7, 12) / 1000
 
+const usualIssuer = 'https://login.example.com'
 const tokenLifeSeconds = 300
 
 class SuiteBuilder {
@@ -80,21 +82,47 @@ class SuiteBuilder {
 
   build(): PolicySuite {
     const { server, max_ttl, cases } = this.#input
+    const hub = this.#readHub()
     return {
       file: this.#options.file,
-      policy: this.#readPolicy(),
-      server,
+      policy: this.#readPolicy(hub),
+      isForSidecars: this.#options.policy !== undefined,
+      server: hub?.issuer ?? server,
+      hub,
       bounds: buildStsBounds({ ...sidecarStsSchema.parse({}), max_ttl }),
       cases: cases.flatMap((one, index) => this.#readCase(one, index) ?? []),
     }
   }
 
-  #readPolicy(): NamedPolicy | undefined {
+  #readHub(): StsConfig | undefined {
+    const { hub: name } = this.#input
+    if (name === undefined) return undefined
+    const text = this.#files.read(name)
+    if (!text.ok) {
+      this.#report.add({
+        path: ['hub'],
+        found: `a file that ${text.error}`,
+        expected: "a hub's configuration",
+      })
+      return undefined
+    }
+    const parsed = parseHubConfig(text.value, { ...this.#options, file: this.#beside(name), env: this.#env })
+    if (parsed.ok) return parsed.value.sts
+    this.#report.include(parsed.error)
+    return undefined
+  }
+
+  #readPolicy(hub: StsConfig | undefined): NamedPolicy | undefined {
     const { policy: instead } = this.#options
-    const named = instead ?? this.#input.policy
+    const { policy, hub: hubFile = '' } = this.#input
+    const named = instead ?? policy
+    if (named === undefined && hub?.policy !== undefined) {
+      return { file: this.#beside(hubFile), document: hub.policy }
+    }
     if (named === undefined) {
       const isAsked = this.#input.cases.some(({ given }) => given !== undefined)
-      if (isAsked) this.#report.add({ path: [], found: 'no policy', expected: 'policy, or --policy FILE' })
+      if (isAsked)
+        this.#report.add({ path: [], found: 'no policy', expected: 'policy, hub, or --policy FILE' })
       return undefined
     }
     const file = instead === undefined ? this.#beside(named) : named
@@ -151,7 +179,7 @@ class SuiteBuilder {
     }
     if (client === undefined || audience === undefined) return undefined
     const read = (key: 'subject' | 'actor', claims: TokenInput | undefined): Claims | undefined =>
-      this.#readToken(claims, [...path, key], { aud: client, now })
+      this.#readToken(claims, [...path, key], { iss: usualIssuer, aud: client, now })
     return {
       kind: 'question',
       mode,
@@ -174,8 +202,9 @@ class SuiteBuilder {
     if (name === undefined || url === undefined) return undefined
     const config = this.#readSidecar(name, [...path, 'config'])
     if (config === undefined) return undefined
-    const [issuer] = config.issuers
-    const usual = { iss: issuer?.issuer, aud: issuer?.audience[0], now }
+    const [first] = config.issuers
+    const named = config.issuers.find(({ issuer }) => issuer === this.#input.issuer)
+    const usual = { iss: first?.issuer, aud: (named ?? first)?.audience[0], now }
     if (actor !== undefined && config.context.actorToken === undefined) {
       this.#report.add({
         path: [...path, 'actor'],
@@ -232,7 +261,7 @@ class SuiteBuilder {
       return undefined
     }
     const {
-      iss = usual.iss ?? issuer,
+      iss = issuer ?? usual.iss,
       aud = usual.aud,
       iat = '-0s',
       jti = 'given',

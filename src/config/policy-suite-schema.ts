@@ -134,10 +134,19 @@ export const policySuiteSchema = z.strictObject({
   policy: filePath
     .optional()
     .describe('The policy that questions are put to. Required for them, unless `--policy` names one.'),
+  hub: filePath
+    .optional()
+    .describe(
+      "The hub's configuration. Then what it gives its clients counts as well, and it says `server`, `max_ttl` and, unless there is another one, `policy`.",
+    ),
   server: text
     .prefault('https://hub.example.com')
     .describe('Issuer identifier of the token service: the `iss` of its tokens.'),
-  issuer: text.prefault('https://login.example.com').describe('`iss` of tokens that do not say.'),
+  issuer: text
+    .optional()
+    .describe(
+      '`iss` of tokens that do not say. Absent: `https://login.example.com`, and at a sidecar its first issuer.',
+    ),
   max_ttl: durationSeconds('1s', '24h').prefault('5m').describe('`sts.max_ttl` of the token service.'),
   env: z
     .record(text, z.string())

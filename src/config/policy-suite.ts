@@ -12,8 +12,12 @@ export interface PolicySuite {
   readonly file: string
   /** The policy that questions are put to; undefined when there are only requests, which are decided by their sidecar's. */
   readonly policy: NamedPolicy | undefined
+  /** Whether that policy takes the place of those that sidecars name. */
+  readonly isForSidecars: boolean
   /** Issuer identifier of the token service that the policy is for. */
   readonly server: string
+  /** What that token service is configured to give its clients; undefined when only the policy is known. */
+  readonly hub: StsConfig | undefined
   /** What bounds every token that it issues. */
   readonly bounds: Pick<StsConfig, 'maxTtlSeconds' | 'maxActorDepth' | 'maxActorBytes' | 'maxActorVisits'>
   readonly cases: readonly PolicyCase[]

@@ -1,29 +1,42 @@
 import { buildStsBounds, ephemeralSecret, ownClient } from '../../config/build-sts.ts'
+import type { PolicySuite } from '../../config/policy-suite.ts'
 import type { SidecarConfig, StsConfig } from '../../config/sidecar-config.ts'
 import { sidecarStsSchema } from '../../config/sts-schema.ts'
-import { rehearsalAuthentication } from './rehearsal-exchange.ts'
 import type { RehearsedSidecar } from './rehearse.ts'
+import { rehearsalKeysOf, rehearsedClient, rehearsedHub } from './rehearsed-hub.ts'
 
 /**
- * A sidecar with a token service that can be asked in this process: its own, where it has one inside; else one that
- * stands in for the server, with the sidecar's policy and with everything for this client that its routes need.
+ * A sidecar with a token service that can be asked in this process: its own, where it has one inside; the hub of the
+ * suite, where that is the server; else one that stands in for the server, with the sidecar's policy and with everything
+ * for this client that its routes need.
  */
-export function rehearsedSidecar(config: SidecarConfig): RehearsedSidecar {
-  const { exchange, issuers, routes, policy, environment } = config
+export function rehearsedSidecar(
+  config: SidecarConfig,
+  { hub, policy: instead, isForSidecars }: Pick<PolicySuite, 'hub' | 'policy' | 'isForSidecars'>,
+): RehearsedSidecar {
+  const { exchange, environment } = config
+  const policy = isForSidecars ? instead?.document : config.policy
+  if (config.sts === undefined && hub?.issuer === exchange.server) {
+    const decides = {
+      policy: isForSidecars ? policy : hub.policy,
+      environment: hub.environment,
+    }
+    return { ...config, policy, sts: rehearsedHub(hub, exchange.client.id, decides) }
+  }
+  return { ...config, policy, sts: { ...ownTokenService(config), policy, environment } }
+}
+
+function ownTokenService({ exchange, issuers, routes, sts }: SidecarConfig): StsConfig {
   const { id } = exchange.client
   const own =
-    config.sts?.clients.find(client => client.id === id) ?? ownClient(id, ephemeralSecret(), issuers, routes)
-  const sts: StsConfig = {
+    sts?.clients.find(client => client.id === id) ?? ownClient(id, ephemeralSecret(), issuers, routes)
+  return {
     issuer: exchange.server,
-    ...(config.sts ?? buildStsBounds(sidecarStsSchema.parse({}))),
-    keys: undefined,
-    algorithm: 'ES256',
-    issuers: (config.sts?.issuers ?? issuers).filter(({ issuer }) => issuer !== exchange.server),
-    clients: [{ ...own, authentication: rehearsalAuthentication }],
-    clusters: [],
-    trustDomains: [],
-    policy,
-    environment,
+    ...(sts ?? buildStsBounds(sidecarStsSchema.parse({}))),
+    ...rehearsalKeysOf,
+    issuers: (sts?.issuers ?? issuers).filter(({ issuer }) => issuer !== exchange.server),
+    clients: [rehearsedClient(own)],
+    policy: undefined,
+    environment: undefined,
   }
-  return { ...config, sts }
 }

@@ -7,10 +7,10 @@ import { tokenType } from '../../oauth/token-type.ts'
 import { compareOutcome } from '../../review/compare-outcome.ts'
 import type { Outcome } from '../../review/outcome.ts'
 import type { SuiteResult } from '../../review/suite-result.ts'
-import { rehearsalAuthentication } from './rehearsal-exchange.ts'
 import { createRehearsalKeys, type RehearsalKeys } from './rehearsal-keys.ts'
 import { type RehearsedSidecar, rehearse } from './rehearse.ts'
 import { rehearseMachine } from './rehearse-machine.ts'
+import { rehearsalKeysOf, rehearsedClient, rehearsedHub } from './rehearsed-hub.ts'
 import { rehearsedSidecar } from './rehearsed-sidecar.ts'
 
 /** Asks what the cases of a suite ask. Nothing is sent anywhere, and no clock is looked at. */
@@ -26,7 +26,7 @@ export async function runPolicySuite(suite: PolicySuite): Promise<SuiteResult> {
 }
 
 function ask(suite: PolicySuite, { asked, now }: PolicyCase, keys: RehearsalKeys): Promise<Outcome> {
-  if (asked.kind === 'request') return rehearse(rehearsedSidecar(asked.config), asked, now, keys)
+  if (asked.kind === 'request') return rehearse(rehearsedSidecar(asked.config, suite), asked, now, keys)
   const sidecar = sidecarFor(suite, asked)
   if (asked.mode === 'machine') return rehearseMachine(sidecar, asked, now, keys)
   const { caseId, subject, actor, approval } = asked
@@ -39,7 +39,7 @@ const caseField = 'x-case-id'
 
 /** A question is what a sidecar asks that has one route for it, and nothing else to say about it than the policy. */
 function sidecarFor(suite: PolicySuite, asked: AskedQuestion): RehearsedSidecar {
-  const { server, policy } = suite
+  const { server, policy, hub } = suite
   const { client, mode, audience, scope, environment, subject, actor } = asked
   const route: ProtectedRoute = {
     kind: 'protected',
@@ -79,25 +79,21 @@ function sidecarFor(suite: PolicySuite, asked: AskedQuestion): RehearsedSidecar 
       tls: undefined,
       plaintext: true,
     },
-    sts: {
-      issuer: server,
-      keys: undefined,
-      algorithm: 'ES256',
-      ...suite.bounds,
-      issuers: issuers.filter(({ issuer }) => issuer !== server),
-      clients: [
-        {
-          id: client,
-          authentication: rehearsalAuthentication,
-          accepts: [...audiences],
-          audiences: undefined,
-        },
-      ],
-      clusters: [],
-      trustDomains: [],
-      policy: policy?.document,
-      environment,
-    },
+    sts:
+      hub === undefined
+        ? {
+            issuer: server,
+            ...rehearsalKeysOf,
+            ...suite.bounds,
+            issuers: issuers.filter(({ issuer }) => issuer !== server),
+            clients: [rehearsedClient({ id: client, accepts: [...audiences], audiences: undefined })],
+            policy: policy?.document,
+            environment,
+          }
+        : rehearsedHub(hub, client, {
+            policy: policy?.document,
+            environment: environment ?? hub.environment,
+          }),
   }
 }
 

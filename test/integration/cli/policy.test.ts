@@ -81,6 +81,18 @@ describe('hopgate policy test', () => {
     expect(none.err).toContain('no case')
   })
 
+  it('puts another policy in the place of those that sidecars name', async () => {
+    const other = join(createTempFolder(), 'other.yaml')
+    copyFileSync(join(projectRoot, 'config/demo/policy.yaml'), other)
+    replaceIn(other, 'into: [billing], ttl: 1m', 'into: [billing], ttl: 2m')
+    const { code, out } = await run('policy', 'test', 'config/demo/policy.test.yaml', '--policy', other)
+    expect(code).toBe(1)
+    expect(out).toContain(
+      '  ✗ billing is behind orders, and its tokens live a minute\n      life: expected 1m, got 2m\n',
+    )
+    expect(out).toMatch(/\n8 passed, 1 failed\n$/)
+  })
+
   it('writes JUnit XML and JSON of the same result', async () => {
     const folder = copyExample()
     replaceIn(join(folder, 'policy.yaml'), 'ttl: 30s', 'ttl: 31s')

@@ -22,12 +22,15 @@ import { noon, policyServer } from '../../../support/policy.ts'
 import { parseTestSuite, type SuiteFiles } from '../../../support/policy-suite.ts'
 import { projectRoot } from '../../../support/source-files.ts'
 
-describe('the tests of the example policy', () => {
-  it('pass', async () => {
-    const loaded = loadPolicySuite(join(projectRoot, 'config/policy.test.yaml'))
+describe('the tests of', () => {
+  it.each([
+    ['the example policy', 'config/policy.test.yaml', 25],
+    ["the demo's gates", 'config/demo/policy.test.yaml', 8],
+  ])('%s pass', async (_, file, least) => {
+    const loaded = loadPolicySuite(join(projectRoot, file))
     if (!loaded.ok) throw new Error(formatProblems(loaded.error))
     const { cases } = await runPolicySuite(loaded.value)
-    expect(cases.length).toBeGreaterThan(25)
+    expect(cases.length).toBeGreaterThan(least)
     const failed = cases.filter(({ differences }) => differences.length > 0)
     expect(failed.map(({ asked, differences }) => ({ name: asked.name, differences }))).toEqual([])
   })
@@ -107,7 +110,9 @@ async function answer(
   const suite: PolicySuite = {
     file: 'policy.test.yaml',
     policy: { file: 'policy.yaml', document },
+    isForSidecars: false,
     server: policyServer,
+    hub: undefined,
     bounds: { maxTtlSeconds: 300, maxActorDepth: 8, maxActorBytes: 2048, maxActorVisits: 2 },
     cases: [{ name: 'one', line: 1, now: context.now, asked, expect: { decision: 'permit' } }],
   }
@@ -237,6 +242,60 @@ describe('a request at a sidecar', () => {
       decision: 'permit',
       route: 'health',
       granted: undefined,
+    })
+  })
+})
+
+describe('a suite with a hub', () => {
+  const hub = `
+listen: 127.0.0.1:0
+admin: 127.0.0.1:9191
+policy: policy.yaml
+sts:
+  issuer: https://hub.example.com
+  max_ttl: 40s
+  issuers: [{ issuer: https://login.example.com, audience: [shop] }]
+  clients:
+    - { id: orders, secret: '\${S}', accepts: [shop], audiences: { orders-api: { scope: orders:read, ttl: 30s } } }
+    - { id: billing, secret: '\${S}', accepts: [shop] }
+`
+  const answer = async (asked: string): Promise<Outcome> => {
+    const suite = parseTestSuite(
+      `
+hub: hub.yaml
+env: { S: placeholder }
+tokens: { alice: { sub: alice, tenant: blue, aud: shop, scope: 'orders:read address:write invoices:read' } }
+cases: [{ name: one, ${asked}, expect: { decision: permit } }]
+`,
+      { ...elsewhere, 'hub.yaml': hub },
+    )
+    const { cases, policy } = await runPolicySuite(suite)
+    if (suite.cases[0]?.asked.kind === 'question') expect(policy?.file).toBe('/suite/hub.yaml')
+    return (cases[0] as (typeof cases)[number]).outcome
+  }
+
+  it('is given what the hub gives its clients, and no more', async () => {
+    const question = 'given: { client: orders, audience: orders-api, subject: alice, scope: '
+    expect((await answer(`${question} orders:read }`)).granted?.lifeSeconds).toBe(30)
+    expect(await answer(`${question} address:write }`)).toMatchObject({
+      decision: 'deny',
+      rule: 'own-audience',
+      reason: 'the token service: scope is wider than the subject token or the client allows',
+    })
+    const billing = 'given: { client: billing, audience: billing-api, subject: alice, scope: invoices:read }'
+    expect((await answer(billing)).granted?.lifeSeconds).toBe(40)
+    const other =
+      'given: { client: storefront, audience: storefront-api, subject: alice, scope: orders:read }'
+    expect(await answer(other)).toMatchObject({ decision: 'deny', refusal: 'exchange.client_rejected' })
+  })
+
+  it('has the sidecars of that hub ask it', async () => {
+    const request =
+      'request: { config: orders.yaml, token: alice, method: PUT, url: http://orders/orders/17/address }'
+    expect(await answer(request)).toMatchObject({
+      decision: 'deny',
+      route: 'address',
+      refusal: 'exchange.denied',
     })
   })
 })

@@ -1,0 +1,29 @@
+import type { StsClient, StsConfig } from '../../config/sidecar-config.ts'
+import { rehearsalAuthentication } from './rehearsal-exchange.ts'
+
+/** What every token service of a rehearsal has instead of keys and of others' clients. */
+export const rehearsalKeysOf = {
+  keys: undefined,
+  algorithm: 'ES256',
+  clusters: [],
+  trustDomains: [],
+} as const satisfies Partial<StsConfig>
+
+/** A client that authenticates as the rehearsal does. */
+export function rehearsedClient(client: Omit<StsClient, 'authentication' | 'rateLimit'>): StsClient {
+  return { ...client, authentication: rehearsalAuthentication, rateLimit: undefined }
+}
+
+/** A configured token service for one of its clients. One that it does not know is refused, as it would be. */
+export function rehearsedHub(
+  hub: StsConfig,
+  clientId: string,
+  decides: Pick<StsConfig, 'policy' | 'environment'>,
+): StsConfig {
+  return {
+    ...hub,
+    ...rehearsalKeysOf,
+    clients: hub.clients.filter(({ id }) => id === clientId).map(rehearsedClient),
+    ...decides,
+  }
+}
