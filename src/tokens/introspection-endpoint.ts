@@ -1,3 +1,4 @@
+import { Breaker, type Pass } from '../base/breaker.ts'
 import { channels } from '../base/channels.ts'
 import type { Clock, EpochSeconds } from '../base/clock.ts'
 import { formText } from '../base/form-text.ts'
@@ -35,7 +36,9 @@ export interface Introspection {
  * JSON, or signed (RFC 9701).
  *
  * Contract: ends within the configured time; never throws for anything that the issuer does; whatever is not an answer
- * whose `active` is exactly true or false says nothing about the token and is `token.introspection_unavailable`.
+ * whose `active` is exactly true or false says nothing about the token and is `token.introspection_unavailable`. An
+ * issuer that could not be reached five times in a row is left alone for a second. An error that it answers is another
+ * matter: whoever presents a token that upsets it must not keep everybody else out.
  */
 export interface IntrospectionEndpoint {
   ask(token: string): Promise<Result<Introspection, Refusal>>
@@ -67,7 +70,13 @@ export function createIntrospectionEndpoint(
   const find = async (signal: AbortSignal): Promise<Result<URL, string>> =>
     config.endpoint === undefined ? lookup.find(signal) : ok(config.endpoint)
 
-  const ask = async (token: string, signal: AbortSignal): Promise<Result<Introspection, Refusal>> => {
+  const breaker = new Breaker({ failures: 5, openMs: 1_000, clock })
+
+  const ask = async (
+    token: string,
+    signal: AbortSignal,
+    pass: Pass,
+  ): Promise<Result<Introspection, Refusal>> => {
     const endpoint = await find(signal)
     if (!endpoint.ok) return unavailable(endpoint.error)
     const form = new URLSearchParams({ token, token_type_hint: 'access_token' })
@@ -79,8 +88,11 @@ export function createIntrospectionEndpoint(
       await authenticate(form, headers, { issuer, tokenEndpoint: endpoint.value })
       const askedAt = clock.now()
       const request = { method: 'POST', url: endpoint.value, headers, body: formText(form) } as const
-      return await readAnswer(await client.send({ ...request, timeoutMs, maxBytes, signal }), askedAt)
+      const response = await client.send({ ...request, timeoutMs, maxBytes, signal })
+      pass.settle('answered')
+      return await readAnswer(response, askedAt)
     } catch (cause) {
+      if (isAnswer(cause)) pass.settle('answered')
       if (cause instanceof HttpClientError || cause instanceof ClientAuthenticationError) {
         return unavailable(cause.message)
       }
@@ -122,17 +134,30 @@ export function createIntrospectionEndpoint(
   return {
     async ask(token) {
       const startMs = clock.monotonicMs()
+      const pass = breaker.admit()
+      if (!pass.ok) return unavailable('the issuer has not answered for a while', pass.error)
       const deadline = AbortSignal.timeout(timeoutMs)
-      const answer = (await untilAborted(ask(token, deadline), deadline)) ?? unavailable('no answer in time')
-      const told = answer.ok ? answer : fail(withoutToken(answer.error, token))
-      const outcome = !answer.ok ? 'unavailable' : answer.value.claims === undefined ? 'inactive' : 'active'
-      channels.introspection.publish({ outcome, durationMs: clock.monotonicMs() - startMs })
-      return told
+      try {
+        const asked = ask(token, deadline, pass.value)
+        const answer = (await untilAborted(asked, deadline)) ?? unavailable('no answer in time')
+        const outcome = !answer.ok ? 'unavailable' : answer.value.claims === undefined ? 'inactive' : 'active'
+        channels.introspection.publish({ outcome, durationMs: clock.monotonicMs() - startMs })
+        return answer.ok ? answer : fail(withoutToken(answer.error, token))
+      } finally {
+        // Whoever was answered has settled before; what is left was not.
+        pass.value.settle('failed')
+      }
     },
     async warm() {
       await Promise.all([find(AbortSignal.timeout(timeoutMs)), config.signed ? keys.warm() : undefined])
     },
   }
+}
+
+/** An answer that cannot be read, and credentials of ours that cannot, show nothing of whether the issuer is there. */
+function isAnswer(cause: unknown): boolean {
+  if (cause instanceof ClientAuthenticationError) return true
+  return cause instanceof HttpClientError && (cause.failure === 'too_large' || cause.failure === 'encoded')
 }
 
 function withoutToken(error: Refusal, token: string): Refusal {

@@ -3,7 +3,7 @@ import { HttpClientError } from '../../../src/base/http-client.ts'
 import { silentLog } from '../../../src/base/log.ts'
 import { tokenType } from '../../../src/oauth/token-type.ts'
 import { createTokenVerifiers } from '../../../src/tokens/token-verifiers.ts'
-import { createFakeHttpClient } from '../../support/fake-http-client.ts'
+import { createFakeHttpClient, type FakeAnswer } from '../../support/fake-http-client.ts'
 import {
   type AskingVerifiers,
   anIntrospectionConfig,
@@ -143,6 +143,29 @@ describe('a token that the issuer does not call active', () => {
     asking = await startAskingVerifiers({ client: { ...key, assertionAudience: 'issuer' } })
     expect(await verify()).toEqual(unavailable('key'))
     expect(asking.client.requests).toEqual([])
+  })
+
+  it('is unavailable at once while the issuer has not been reached five times, and then asked for again', async () => {
+    asking.answer(new HttpClientError('timeout', new URL(introspectionEndpoint), 'no answer'))
+    for (let index = 0; index < 5; index++) await verify(`t${index}`)
+    expect(await verify('t5')).toEqual(unavailable('for a while'))
+    expect(asking.client.requests).toHaveLength(5)
+    asking.clock.advanceMs(1_000)
+    asking.answer(asking.about())
+    expect(await verify('t6')).toMatchObject({ subject: 'alice' })
+    expect(await verify('t7')).toMatchObject({ subject: 'alice' })
+  })
+
+  it.each<[string, FakeAnswer]>([
+    ['500', { status: 500 }],
+    ['429', { status: 429 }],
+    ['garbage', { body: 'x' }],
+    ['too much', new HttpClientError('too_large', new URL(introspectionEndpoint), 'too long')],
+  ])('is not unavailable for others because the issuer answers %s to some tokens', async (_, answer) => {
+    asking.answer(answer)
+    for (let index = 0; index < 20; index++) await verify(`t${index}`)
+    asking.answer(asking.about())
+    expect(await verify()).toMatchObject({ subject: 'alice' })
   })
 
   it('hands on when to come again', async () => {

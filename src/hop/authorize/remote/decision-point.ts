@@ -1,3 +1,4 @@
+import { Breaker, type Pass } from '../../../base/breaker.ts'
 import { channels } from '../../../base/channels.ts'
 import type { Clock } from '../../../base/clock.ts'
 import { type HttpClient, HttpClientError, type OutgoingResponse } from '../../../base/http-client.ts'
@@ -17,7 +18,7 @@ export type RemoteDecision =
  * bounded size in strict JSON, within the configured time.
  *
  * Contract: never throws for anything that the other side does; anything but a 200 whose `decision` is exactly true or
- * false is no decision, and an error for the log.
+ * false is no decision, and an error for the log. After five failures in a row it is left alone for two seconds.
  *
  * @param requestId goes along as `X-Request-ID` (§10.1.1), so that both sides' records can be brought together
  */
@@ -34,7 +35,13 @@ export function createDecisionPoint(
   { name, url, secret, timeoutMs }: DecisionPointConfig,
   { client, clock }: DecisionPointDependencies,
 ): DecisionPoint {
-  const ask = async (body: string, requestId: string): Promise<Result<RemoteDecision, string>> => {
+  const breaker = new Breaker({ failures: 5, openMs: 2_000, clock })
+
+  const ask = async (
+    body: string,
+    requestId: string,
+    pass: Pass,
+  ): Promise<Result<RemoteDecision, string>> => {
     const headers = {
       accept: 'application/json',
       'content-type': 'application/json',
@@ -42,15 +49,22 @@ export function createDecisionPoint(
       ...(secret && { authorization: `Bearer ${secret.expose()}` }),
     }
     try {
-      return readDecision(await client.send({ method: 'POST', url, headers, body, timeoutMs, maxBytes }))
+      const response = await client.send({ method: 'POST', url, headers, body, timeoutMs, maxBytes })
+      const isDown = response.status >= 500 || response.status === 429
+      pass.settle(isDown ? 'failed' : 'answered')
+      return readDecision(response)
     } catch (cause) {
+      pass.settle('failed')
       if (cause instanceof HttpClientError) return fail(cause.message)
       throw cause
     }
   }
+
   return async (body, requestId) => {
+    const pass = breaker.admit()
+    if (!pass.ok) return fail('it has not answered for a while')
     const startMs = clock.monotonicMs()
-    const decided = await ask(body, requestId)
+    const decided = await ask(body, requestId, pass.value)
     const outcome = !decided.ok ? 'unavailable' : decided.value.isPermitted ? 'permit' : 'deny'
     channels.decisionPoint.publish({ point: name, outcome, durationMs: clock.monotonicMs() - startMs })
     return decided

@@ -1,3 +1,5 @@
+import { Breaker, type BreakerState, type Pass } from '../../../base/breaker.ts'
+import { channels } from '../../../base/channels.ts'
 import type { Clock } from '../../../base/clock.ts'
 import type { HttpClient } from '../../../base/http-client.ts'
 import type { Log } from '../../../base/log.ts'
@@ -15,7 +17,6 @@ import type { KeySet } from '../../../tokens/key-set.ts'
 import { ServerLookup } from '../../../tokens/server-lookup.ts'
 import { readMtlsTokenServer, readTokenServer } from '../../../tokens/server-metadata.ts'
 import { createTokenEndpoint, type TokenEndpoint } from '../../../tokens/token-endpoint.ts'
-import { Breaker, type Pass } from '../breaker.ts'
 import { checkIssuedToken, type IssuedTokenRules } from '../contract.ts'
 import { clientCredentialsForm } from './client-credentials.ts'
 import { exchangeForm } from './exchange-form.ts'
@@ -62,7 +63,7 @@ export class TokenExchanger implements Exchanger {
       keys: this.#keys,
       marginSeconds: config.marginSeconds,
     }
-    this.#breaker = new Breaker({ failures: 5, openMs: 5000, ...breaker, clock })
+    this.#breaker = new Breaker({ failures: 5, openMs: 5000, ...breaker, clock, announce })
   }
 
   /** Fetches the server's metadata and keys ahead of the first exchange. Never rejects; nothing needs to wait for it. */
@@ -136,6 +137,10 @@ function keyRules(config: ExchangeConfig): IssuerRules {
     maxActorDepth: 0,
     plaintext: config.plaintext,
   }
+}
+
+function announce(state: BreakerState): void {
+  channels.breaker.publish({ state })
 }
 
 function unavailable(detail: string, retryAfterSeconds?: number): Result<never, Refusal> {

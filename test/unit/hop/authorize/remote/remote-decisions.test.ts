@@ -174,6 +174,21 @@ describe('what it can say', () => {
     expect(await decide({ rule: { whenUnavailable: 'ignore' } })).toBe(ignored)
   })
 
+  it('is left alone for two seconds after five failures in a row', async () => {
+    const { client, clock, decide, state } = start({ status: 503 })
+    for (let index = 0; index < 8; index++) expect(await decide()).toMatchObject({ unavailable: true })
+    expect(client.requests).toHaveLength(5)
+    state.answer = yes
+    clock.advanceMs(2_000)
+    expect(await decide()).toBe(permit)
+  })
+
+  it('is not left alone because it answers what nobody understands', async () => {
+    const { client, decide } = start({ body: '{}' })
+    for (let index = 0; index < 8; index++) expect(await decide()).toMatchObject({ unavailable: true })
+    expect(client.requests).toHaveLength(8)
+  })
+
   it('is not ignored because it denies', async () => {
     expect(await start(no()).decide({ rule: { whenUnavailable: 'ignore' } })).toMatchObject({
       effect: 'deny',

@@ -1,6 +1,7 @@
-import { channels } from '../../base/channels.ts'
-import type { Clock } from '../../base/clock.ts'
-import { fail, ok, type Result } from '../../base/result.ts'
+import type { Clock } from './clock.ts'
+import { fail, ok, type Result } from './result.ts'
+
+export type BreakerState = 'closed' | 'open' | 'half-open'
 
 export interface BreakerOptions {
   /** This many failures in a row open the breaker. */
@@ -8,6 +9,8 @@ export interface BreakerOptions {
   /** How long it stays open before one call may try again, unless the server asked for longer. */
   readonly openMs: number
   readonly clock: Clock
+  /** Is told of every change. */
+  readonly announce?: (state: BreakerState) => void
 }
 
 /** Leave to call. Whoever gets one must settle it, once; later calls of `settle` mean nothing. */
@@ -21,11 +24,11 @@ export interface Pass {
 
 /**
  * A circuit breaker: after some failures in a row callers are turned away at once, until one of them is let through
- * to try (half-open) and comes back with an answer. Announces its state on `channels.breaker`.
+ * to try (half-open) and comes back with an answer.
  */
 export class Breaker {
   readonly #options: BreakerOptions
-  #state: 'closed' | 'open' | 'half-open' = 'closed'
+  #state: BreakerState = 'closed'
   #failures = 0
   #openUntilMs = 0
 
@@ -69,8 +72,8 @@ export class Breaker {
     this.#enter('open')
   }
 
-  #enter(state: 'closed' | 'open' | 'half-open'): void {
+  #enter(state: BreakerState): void {
     this.#state = state
-    channels.breaker.publish({ state })
+    this.#options.announce?.(state)
   }
 }

@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { channels } from '../../../../src/base/channels.ts'
-import { Breaker } from '../../../../src/hop/exchange/breaker.ts'
-import { createFakeClock } from '../../../support/fake-clock.ts'
+import { Breaker, type BreakerOptions } from '../../../src/base/breaker.ts'
+import { createFakeClock } from '../../support/fake-clock.ts'
 
-function start() {
+function start(announce: BreakerOptions['announce'] = () => {}) {
   const clock = createFakeClock()
-  const breaker = new Breaker({ failures: 3, openMs: 5000, clock })
+  const breaker = new Breaker({ failures: 3, openMs: 5000, clock, announce })
   /** One call: `undefined` when it was admitted, else the seconds to wait. */
   const call = (outcome: 'answered' | 'failed', retryAfterSeconds?: number) => {
     const pass = breaker.admit()
@@ -79,16 +78,13 @@ describe('Breaker', () => {
 
   it('announces each change once', () => {
     const states: unknown[] = []
-    const listener = (message: unknown) => states.push((message as { state: string }).state)
-    channels.breaker.subscribe(listener)
-    const { call, clock } = start()
+    const { call, clock } = start(state => states.push(state))
     for (let index = 0; index < 5; index++) call('failed')
     clock.advanceMs(5000)
     call('failed')
     clock.advanceMs(5000)
     call('answered')
     call('answered')
-    channels.breaker.unsubscribe(listener)
     expect(states).toEqual(['open', 'half-open', 'open', 'half-open', 'closed'])
   })
 })
