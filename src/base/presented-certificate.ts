@@ -11,8 +11,13 @@ export interface PresentedCertificate {
   readonly authority: X509Certificate | undefined
 }
 
+const known = new WeakMap<TLSSocket, PresentedCertificate>()
+
 /**
  * What the client of a connection presented; undefined when it presented nothing.
+ *
+ * The answer stays the same for a connection: it must not be one that can go through a second handshake, with another
+ * certificate, after the first was found good.
  *
  * @param hasAuthorities whether the server was given authorities for clients. Without them Node takes those of the
  *   system, whose word means nothing here.
@@ -21,10 +26,14 @@ export function readPresentedCertificate(
   socket: TLSSocket,
   hasAuthorities: boolean,
 ): PresentedCertificate | undefined {
+  const before = known.get(socket)
+  if (before !== undefined) return before
   const certificate = socket.getPeerX509Certificate()
   if (certificate === undefined) return undefined
   const isGood = hasAuthorities && socket.authorized
-  return { certificate, authority: isGood ? findAuthority(socket) : undefined }
+  const presented = { certificate, authority: isGood ? findAuthority(socket) : undefined }
+  known.set(socket, presented)
+  return presented
 }
 
 /** The end of the chain, which Node completes from the authorities that it was given. */

@@ -79,7 +79,10 @@ function openServer(options: ServeOptions): {
   if (tls === undefined) return { server: createServer(limits), isOutdated: () => false }
   const server = createTlsServer({ ...limits, handshakeTimeout: headersTimeoutMs, ...tls.options() })
   let current = new WeakSet<Socket>()
-  server.on('secureConnection', (socket: Socket) => current.add(socket))
+  server.on('secureConnection', socket => {
+    socket.disableRenegotiation()
+    current.add(socket)
+  })
   tls.onChange(next => {
     server.setSecureContext(next)
     current = new WeakSet()

@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { digestFields } from '../base/digest.ts'
 import { deriveKey, parseScryptHash, type ScryptCost, type ScryptHash } from '../base/scrypt-hash.ts'
 import { SingleFlight } from '../base/single-flight.ts'
@@ -152,5 +152,5 @@ function remember(all: Map<string, Set<string>>, clientId: string, mark: string)
 }
 
 function digest(secret: string): Buffer {
-  return createHash('sha256').update(secret, 'utf8').digest()
+  return hash('sha256', secret, 'buffer')
 }

@@ -314,6 +314,25 @@ describe.skipIf(!canMakeCertificates)(`client authentication at a hub with TLS${
       expect(reused).toBe(false)
     })
 
+    it('lets nobody shake hands again on a connection, with another certificate', async () => {
+      const port = Number(new URL(hubs.issuer).port)
+      const socket = connect({
+        port,
+        host: '127.0.0.1',
+        ca: identities.serverCa,
+        maxVersion: 'TLSv1.2',
+        ...certificateOf('by-dn'),
+      })
+      const ended = new Promise<string>(resolve => {
+        socket.once('error', () => resolve('broken off')).once('close', () => resolve('broken off'))
+        socket.once('secureConnect', () => {
+          socket.renegotiate({}, error => resolve(error === null ? 'renegotiated' : 'broken off'))
+        })
+      })
+      expect(await ended).toBe('broken off')
+      socket.destroy()
+    })
+
     it('asks nobody for a certificate where no client has one', async () => {
       const { tls, sts } = identities
       const clients = sts.clients.filter(({ id }) => id === 'posted')

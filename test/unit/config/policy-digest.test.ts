@@ -53,6 +53,22 @@ describe('the policy digest', () => {
     expect(new Set([...digests, digest(routes)]).size).toBe(changes.length + 1)
   })
 
+  it('is another when other clients, or others who vouch for them, may come to the token service inside', () => {
+    const inside = (client: string, more = '') =>
+      `${goodSidecar}sts:\n  clients: [ { id: batch, audiences: {}, ${client} } ]\n  clusters: [ { issuer: https://k8s.test${more} } ]
+  trust_domains: [ { name: example.org, bundle: { file: b.json } } ]\n`
+    const env = { S: 'one' }
+    const texts = [
+      inside('kubernetes: { namespace: a, service_account: b }'),
+      inside('kubernetes: { namespace: a, service_account: c }'),
+      inside('kubernetes: { namespace: a, service_account: b }', ', max_lifetime: 1h'),
+      inside('spiffe_jwt: spiffe://example.org/a'),
+      inside(`secret: "\${S}"`),
+      inside(`secret: "\${S}", authentication: client_secret_post`),
+    ]
+    expect(new Set(texts.map(text => digest(text, env))).size).toBe(texts.length)
+  })
+
   it('does not hang on secrets, limits or addresses', () => {
     const client = `{ secret: "\${S}" }`
     expect(digest(server(client), { S: 'one' })).toBe(digest(server(client), { S: 'two' }))

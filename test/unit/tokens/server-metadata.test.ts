@@ -5,6 +5,7 @@ import {
   type MetadataReader,
   metadataAddresses,
   readKeyLocation,
+  readMtlsTokenServer,
   readTokenServer,
 } from '../../../src/tokens/server-metadata.ts'
 import { createFakeHttpClient, type FakeAnswer } from '../../support/fake-http-client.ts'
@@ -193,5 +194,33 @@ describe('every endpoint that is used', () => {
     for (const endpoint of unacceptable) {
       expect(read<unknown>(readers[reader], { [name]: endpoint })).toBe(`${name} is not an acceptable URL`)
     }
+  })
+})
+
+describe('readMtlsTokenServer', () => {
+  const aliases = (token_endpoint: unknown) => ({ mtls_endpoint_aliases: { token_endpoint } })
+
+  it('takes the endpoint for clients with a certificate where there is one (RFC 8705 §5)', () => {
+    expect(read(readMtlsTokenServer, aliases(`${issuer}/mtls/token`))).toMatchObject({
+      issuer,
+      tokenEndpoint: new URL(`${issuer}/mtls/token`),
+    })
+    for (const members of [{}, { mtls_endpoint_aliases: {} }, { mtls_endpoint_aliases: 1 }]) {
+      expect(read(readMtlsTokenServer, members)).toMatchObject({ tokenEndpoint: new URL(`${issuer}/token`) })
+    }
+  })
+
+  it('sends nothing to one outside the issuer, and does not fall back to the other', () => {
+    for (const endpoint of [...outside, ...unacceptable]) {
+      expect(read(readMtlsTokenServer, aliases(endpoint))).toMatch(
+        /^token_endpoint of mtls_endpoint_aliases is /,
+      )
+    }
+  })
+
+  it('is not asked for clients without a certificate', () => {
+    expect(read(readTokenServer, aliases('https://evil.example/x'))).toMatchObject({
+      tokenEndpoint: new URL(`${issuer}/token`),
+    })
   })
 })
