@@ -9,6 +9,7 @@ import type { HubConfig } from '../config/hub-config.ts'
 import { createAuditWriter } from '../hop/record/audit-writer.ts'
 import { createMetricsSink } from '../hop/record/metrics-sink.ts'
 import { createHubServer } from '../hub/hub-server.ts'
+import { createKeyEventWriter } from '../hub/key-event-line.ts'
 import { createTokenEventWriter } from '../hub/token-event-line.ts'
 import { createMemoryReplayStore } from '../sts/memory-replay-store.ts'
 import { createMemoryRevocationStore } from '../sts/memory-revocation-store.ts'
@@ -66,10 +67,12 @@ export async function startHub(config: HubConfig, deps: HubDependencies): Promis
   const revocations = openRevocationStore(config.redis, clock)
   started.defer(() => revocations.close())
 
-  const { signer, close: closeSigner } = openSigner(
-    { file: config.sts.keys, algorithm: config.sts.algorithm },
-    { clock, log },
-  )
+  const writeKeys = createKeyEventWriter(config.sts.issuer)
+  const { signer, close: closeSigner } = openSigner(config.sts, {
+    clock,
+    log,
+    onChange: change => writer.write(writeKeys(change)),
+  })
   started.defer(closeSigner)
   const { policy } = config.sts
   if (policy !== undefined) channels.policy.publish({ digest: policy.digest })

@@ -18,7 +18,7 @@ import type { UpstreamTrust } from '../hop/forward/connect.ts'
 import type { ApprovalStore } from '../policy/approval.ts'
 import { createMemoryReplayStore } from '../sts/memory-replay-store.ts'
 import { createMemoryRevocationStore } from '../sts/memory-revocation-store.ts'
-import { openSigner, type SignerSource } from '../sts/open-signer.ts'
+import { openSigner } from '../sts/open-signer.ts'
 import { createRedisRevocationStore } from '../sts/redis-revocation-store.ts'
 import type { RevocationStore } from '../sts/revocation-store.ts'
 import type { Signer } from '../sts/signer.ts'
@@ -57,23 +57,31 @@ export interface KeptParts {
   close(): void
 }
 
+/** A signer with the way to let go of what it holds. */
+export interface KeptSigner {
+  readonly signer: Signer
+  close(): void
+}
+
 export interface KeptPartsDependencies {
   readonly clock: Clock
   readonly log: Log
   readonly record: AssembledRecord
   /** Signs for the embedded token service instead of the keys of that file, or of no file. Asked once for each file. */
-  readonly signerOf?: ((source: SignerSource) => Signer) | undefined
+  readonly signerOf?: ((sts: StsConfig) => KeptSigner) | undefined
 }
 
 /** The parts of one sidecar. */
-export function createKeptParts({ clock, log, record, ...given }: KeptPartsDependencies): KeptParts {
+export function createKeptParts({ clock, log, record, signerOf }: KeptPartsDependencies): KeptParts {
   const issuances = new SharedPart<Issuance>()
   const verifiers = new SharedPart<TokenVerifiers>()
   const caches = new SharedPart<LayeredCache>()
   const approvalStores = new SharedPart<ApprovalStore | undefined>()
   const trusts = new SharedPart<UpstreamTrust>()
   const serverMaterials = new SharedPart<TlsMaterial>()
-  const signers = new KeptSigners(clock, log, given.signerOf)
+  const signers = new KeptSigners(
+    sts => signerOf?.(sts) ?? openSigner(sts, { clock, log, onChange: record.keyEventsOf(sts.issuer) }),
+  )
   // An assertion that was used stays used, whatever is reloaded.
   const replay = createMemoryReplayStore(clock)
   const revokedHere = createMemoryRevocationStore(clock)
@@ -205,31 +213,21 @@ function ownKeys(
 
 /** The embedded token service keeps its signing keys over reloads, so that what it has issued stays good. */
 class KeptSigners {
-  readonly #clock: Clock
-  readonly #log: Log
-  readonly #given: KeptPartsDependencies['signerOf']
-  readonly #open = new Map<string | undefined, { readonly signer: Signer; close(): void }>()
+  readonly #openSigner: (sts: StsConfig) => KeptSigner
+  readonly #kept = new Map<string | undefined, KeptSigner>()
 
-  constructor(clock: Clock, log: Log, given: KeptPartsDependencies['signerOf']) {
-    this.#clock = clock
-    this.#log = log
-    this.#given = given
+  constructor(openSigner: (sts: StsConfig) => KeptSigner) {
+    this.#openSigner = openSigner
   }
 
   /** @throws Error, without any key material, for a key file that cannot be used */
-  of({ keys: file, algorithm }: StsConfig): Signer {
-    let opened = this.#open.get(file)
-    if (opened === undefined) {
-      opened =
-        this.#given === undefined
-          ? openSigner({ file, algorithm }, { clock: this.#clock, log: this.#log })
-          : { signer: this.#given({ file, algorithm }), close() {} }
-      this.#open.set(file, opened)
-    }
-    return opened.signer
+  of(sts: StsConfig): Signer {
+    const kept = this.#kept.get(sts.keys) ?? this.#openSigner(sts)
+    this.#kept.set(sts.keys, kept)
+    return kept.signer
   }
 
   close(): void {
-    for (const opened of this.#open.values()) opened.close()
+    for (const { close } of this.#kept.values()) close()
   }
 }

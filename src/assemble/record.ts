@@ -8,7 +8,9 @@ import { createAuditWriter } from '../hop/record/audit-writer.ts'
 import { createJsonLinesSink } from '../hop/record/json-lines-sink.ts'
 import { createMetricsSink, type MetricsSink } from '../hop/record/metrics-sink.ts'
 import { createRecord } from '../hop/record/record.ts'
+import { createKeyEventWriter } from '../hub/key-event-line.ts'
 import { createTokenEventWriter } from '../hub/token-event-line.ts'
+import type { KeyChange } from '../sts/open-signer.ts'
 import type { TokenServiceEvent } from '../sts/token-service-event.ts'
 
 /** The sixth stage with its sinks: the audit trail and the metrics. */
@@ -18,6 +20,8 @@ export interface AssembledRecord extends HopRecord {
   underWay(): number
   /** Records what the embedded token service issues and refuses, in the same trail. */
   tokenEventsOf(issuer: string): (event: TokenServiceEvent) => void
+  /** Records that its signing keys have become others. */
+  keyEventsOf(issuer: string): (change: KeyChange) => void
   /** Whether the token service may issue: false while its event could be lost and must not be. */
   acceptsTokenEvents(): boolean
   /** Opens the audit file again after it was rotated. */
@@ -58,6 +62,12 @@ export function assembleRecord(
       const lineOf = createTokenEventWriter(issuer)
       return event => {
         if (!writer.write(lineOf(event))) channels.auditLost.publish({ lost: 1 })
+      }
+    },
+    keyEventsOf(issuer) {
+      const lineOf = createKeyEventWriter(issuer)
+      return change => {
+        if (!writer.write(lineOf(change))) channels.auditLost.publish({ lost: 1 })
       }
     },
     acceptsTokenEvents: () => audit.whenFull === 'count' || record.isAccepting(),

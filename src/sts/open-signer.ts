@@ -1,25 +1,28 @@
 import { dirname } from 'node:path'
-import type { Clock } from '../base/clock.ts'
+import type { Clock, EpochSeconds } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { type WatchTimes, watchContent } from '../base/watch-content.ts'
-import type { SigningAlgorithm } from '../config/sidecar-config.ts'
+import type { StsConfig } from '../config/sidecar-config.ts'
 import { loadSigningKeys, readKeyFile } from './key-file.ts'
 import { scheduleKeys } from './key-schedule.ts'
 import { createSigner, type ReplaceableSigner, type Signer } from './signer.ts'
 import { generateSigningKey, type SigningKeys } from './signing-keys.ts'
 
-export interface SignerSource {
-  /** Made on first use, and watched; undefined for a new key that ends with the process. */
-  readonly file: string | undefined
-  /** What a new key is for. */
-  readonly algorithm: SigningAlgorithm
+/** What became of the keys, for log and record: names only. */
+export interface KeyChange {
+  readonly at: EpochSeconds
+  /** `kid` of the key that signs now. */
+  readonly signs: string
+  readonly published: readonly string[]
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
 }
 
 export interface OpenSignerDependencies {
   readonly clock: Clock
   readonly log: Log
   /** Called when the keys have become others. */
-  readonly onChange?: (keys: SigningKeys) => void
+  readonly onChange?: (change: KeyChange) => void
   readonly times?: WatchTimes
 }
 
@@ -37,9 +40,14 @@ const retryMs = 5_000
  * Opens a signer with the keys of a file, and follows the file: what `hopgate keys` does to it takes effect within a
  * second or two in every process that reads it. A file that cannot be used is reported, and the last good keys go on.
  *
+ * @param source without a file there is a new key, which ends with the process
  * @throws Error for a file that cannot be used at the start, see `loadSigningKeys`
  */
-export function openSigner({ file, algorithm }: SignerSource, deps: OpenSignerDependencies): OpenSigner {
+export function openSigner(
+  source: Pick<StsConfig, 'keys' | 'algorithm'>,
+  deps: OpenSignerDependencies,
+): OpenSigner {
+  const { keys: file, algorithm } = source
   const { clock, log } = deps
   if (file === undefined) {
     const key = generateSigningKey(algorithm, { createdAt: Math.floor(clock.now()) })
@@ -54,8 +62,10 @@ export function openSigner({ file, algorithm }: SignerSource, deps: OpenSignerDe
       if (keys === undefined) throw new Error(`${file}: the signing keys are gone`)
       const before = signer.keys()
       signer.replace(keys)
-      log.info('signing keys changed', describeChange(before, keys, signer, clock.now()))
-      deps.onChange?.(keys)
+      const change = describeChange(before, keys, signer, clock.now())
+      const { at: _, ...names } = change
+      log.info('signing keys changed', names)
+      deps.onChange?.(change)
     } catch (error) {
       log.error('signing keys not usable, the last good ones go on', { error })
       retry = setTimeout(read, retryMs).unref()
@@ -71,9 +81,15 @@ export function openSigner({ file, algorithm }: SignerSource, deps: OpenSignerDe
   }
 }
 
-function describeChange(before: SigningKeys, keys: SigningKeys, signer: Signer, now: number) {
+function describeChange(
+  before: SigningKeys,
+  keys: SigningKeys,
+  signer: Signer,
+  now: EpochSeconds,
+): KeyChange {
   const kids = (all: SigningKeys): readonly string[] => all.map(({ publicJwk }) => publicJwk.kid)
   return {
+    at: now,
     signs: scheduleKeys(keys, now).current.publicJwk.kid,
     published: signer.publicKeys().map(({ kid }) => kid),
     added: kids(keys).filter(kid => !kids(before).includes(kid)),

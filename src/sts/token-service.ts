@@ -179,7 +179,7 @@ function useSigner(
   deps: TokenServiceDependencies,
 ): { readonly signer: Signer; close(): void } {
   if (deps.signer !== undefined) return { signer: deps.signer, close() {} }
-  return openSigner({ file: config.keys, algorithm: config.algorithm }, deps)
+  return openSigner(config, deps)
 }
 
 /** Makes a document that depends on the published keys: another one when they have become others. */

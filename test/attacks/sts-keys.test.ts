@@ -166,6 +166,9 @@ describe('H09 a key that was compromised', () => {
     await expectAccepted(token)
     expect(await isActive(token)).toBe(true)
     await noticed(() => manage('retire', '--compromised', kidOf(token)))
+    expect(await hub.events(1, 'io.hopgate.keys.changed.')).toMatchObject([
+      { data: { removed: [kidOf(token)], published: [expect.not.stringMatching(kidOf(token))] } },
+    ])
     for (const one of [forged, token, stolen?.sign(forgedClaims(), 'at+jwt') ?? '']) {
       await expectRefused(one, /no key fits/)
       expect(await isActive(one)).toBe(false)

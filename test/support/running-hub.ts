@@ -39,8 +39,8 @@ export interface RunningHub {
   post(form: FormParameters | string, headers?: Readonly<Record<string, string>>): Promise<TokenAnswer>
   /** A token exchange that succeeds, with these parameters replaced or (undefined) left out. */
   exchange(form?: FormParameters, authorization?: string | undefined): Promise<TokenAnswer>
-  /** The record's events as soon as there are this many. */
-  events(count: number): Promise<readonly AuditLine[]>
+  /** The record's events of tokens, or of types that begin otherwise, as soon as there are this many. */
+  events(count: number, types?: string): Promise<readonly AuditLine[]>
   /** Everything that is on record, as text. */
   audit(): string
 }
@@ -125,8 +125,12 @@ export async function startRunningHub(options: RunningHubOptions): Promise<Runni
       }
       return post({ ...honest, ...subject, ...form }, { authorization: more[0] ?? authorization })
     },
-    async events(count) {
-      const lines = (): string[] => audit().split('\n').slice(0, -1)
+    async events(count, types = 'io.hopgate.token.') {
+      const lines = (): string[] =>
+        audit()
+          .split('\n')
+          .slice(0, -1)
+          .filter(line => line.includes(`"type":"${types}`))
       await until(() => lines().length >= count, `${count} events are on record`)
       return lines().map(line => JSON.parse(line))
     },

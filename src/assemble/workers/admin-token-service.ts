@@ -3,7 +3,7 @@ import type { HttpHandler, HttpRequest, HttpResponse } from '../../base/http-mes
 import type { Log } from '../../base/log.ts'
 import { TaskCount } from '../../base/task-count.ts'
 import type { SidecarConfig, StsConfig } from '../../config/sidecar-config.ts'
-import { type OpenSigner, openSigner, type SignerSource } from '../../sts/open-signer.ts'
+import { type OpenSigner, openSigner } from '../../sts/open-signer.ts'
 import { formatSigningKeys } from '../../sts/signing-keys.ts'
 import type { TokenService } from '../../sts/token-service.ts'
 import { createKeptParts, type KeptParts } from '../kept-parts.ts'
@@ -24,6 +24,7 @@ export class AdminTokenService {
   readonly #log: Log
   readonly #kept: KeptParts
   readonly #clock: Clock
+  readonly #record: AssembledRecord
   readonly #onKeys: () => void
   readonly #signers = new Map<string | undefined, OpenSigner>()
   #current: Mounted
@@ -39,14 +40,15 @@ export class AdminTokenService {
   ) {
     this.#log = deps.log
     this.#clock = deps.clock
+    this.#record = deps.record
     this.#onKeys = onKeys
-    this.#kept = createKeptParts({ ...deps, signerOf: source => this.#open(source).signer })
+    this.#kept = createKeptParts({ ...deps, signerOf: sts => this.#open(sts) })
     this.#current = this.#mount(config)
   }
 
   /** The keys that a token service signs with, as a private JWK set. */
-  keysFor({ keys: file, algorithm }: StsConfig): string {
-    return formatSigningKeys(this.#open({ file, algorithm }).signer.keys())
+  keysFor(sts: StsConfig): string {
+    return formatSigningKeys(this.#open(sts).signer.keys())
   }
 
   readonly handle: HttpHandler = (request: HttpRequest): Promise<HttpResponse | undefined> => {
@@ -102,10 +104,19 @@ export class AdminTokenService {
     await made.owned.disposeAsync()
   }
 
-  #open(source: SignerSource): OpenSigner {
-    const deps = { clock: this.#clock, log: this.#log, onChange: this.#onKeys }
-    const opened = this.#signers.get(source.file) ?? openSigner(source, deps)
-    this.#signers.set(source.file, opened)
+  #open(sts: StsConfig): OpenSigner {
+    const known = this.#signers.get(sts.keys)
+    if (known !== undefined) return known
+    const record = this.#record.keyEventsOf(sts.issuer)
+    const opened = openSigner(sts, {
+      clock: this.#clock,
+      log: this.#log,
+      onChange: change => {
+        record(change)
+        this.#onKeys()
+      },
+    })
+    this.#signers.set(sts.keys, opened)
     return opened
   }
 }

@@ -91,7 +91,7 @@ async function startWorker(
     worker: number,
     processes: workers,
     auditWriter: createWorkerAudit(config.audit.queue, log, isAuditAccepting),
-    signerOf: source => keys.signerOf(source.file),
+    signerOf: sts => ({ signer: keys.signerOf(sts.keys), close() {} }),
     async startAdmin(address, options) {
       admin = options
       return { address, close: async () => {} }

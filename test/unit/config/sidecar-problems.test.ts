@@ -618,6 +618,14 @@ describe('exchange', () => {
     ])
   })
 
+  it('does not sign with what the sidecar itself would not take', () => {
+    const sts = 'sts: { algorithm: PS256 }\n'
+    expect(sidecarProblems(goodSidecar + sts)).toEqual([])
+    expect(sidecarProblems(`${goodSidecar}exchange: { algorithms: [ES256] }\n${sts}`)).toEqual([
+      'c.yaml:9:19: sts.algorithm: found PS256, which is not among exchange.algorithms; expected one of those',
+    ])
+  })
+
   it('does not take the sidecar itself for a further client', () => {
     const self = `sts: { clients: [{ id: orders, secret: "\${S}", audiences: {} }] }\n`
     expect(sidecarProblems(goodSidecar + self, env)).toEqual([

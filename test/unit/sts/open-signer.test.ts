@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
 import { createLog } from '../../../src/base/log.ts'
-import { openSigner } from '../../../src/sts/open-signer.ts'
+import { type KeyChange, openSigner } from '../../../src/sts/open-signer.ts'
 import { formatSigningKeys, generateSigningKey, type SigningKeys } from '../../../src/sts/signing-keys.ts'
 import { createTempFolder } from '../../support/temp-folder.ts'
 import { until } from '../../support/until.ts'
@@ -26,14 +26,14 @@ function put(keys: SigningKeys, mode = 0o600): void {
   renameSync(temporary, file)
 }
 
-function open(changes: SigningKeys[] = []) {
+function open(changes: KeyChange[] = []) {
   const opened = openSigner(
-    { file, algorithm: 'ES256' },
+    { keys: file, algorithm: 'ES256' },
     {
       clock: systemClock,
       log: createLog('test', line => log.push(line)),
       times: { intervalMs: 20, settleMs: 5 },
-      onChange: keys => changes.push(keys),
+      onChange: change => changes.push(change),
     },
   )
   onTestFinished(() => opened.close())
@@ -42,7 +42,7 @@ function open(changes: SigningKeys[] = []) {
 
 describe('a signer with a file', () => {
   it('makes the file for the configured algorithm on first use', () => {
-    const source = { file, algorithm: 'EdDSA' } as const
+    const source = { keys: file, algorithm: 'EdDSA' } as const
     const { signer, close } = openSigner(source, { clock: systemClock, log: createLog('test', () => {}) })
     onTestFinished(close)
     expect(signer.publicKeys()).toMatchObject([{ alg: 'EdDSA' }])
@@ -51,7 +51,7 @@ describe('a signer with a file', () => {
 
   it('takes over other keys without a restart, says so, and nothing of them', async () => {
     put([old])
-    const changes: SigningKeys[] = []
+    const changes: KeyChange[] = []
     const { signer } = open(changes)
     put([other, old])
     await until(() => changes.length === 1, 'the change is noticed')
@@ -63,6 +63,15 @@ describe('a signer with a file', () => {
       added: [other.publicJwk.kid],
       removed: [],
     })
+    expect(changes).toEqual([
+      {
+        at: expect.any(Number),
+        signs: other.publicJwk.kid,
+        published: [other.publicJwk.kid, old.publicJwk.kid],
+        added: [other.publicJwk.kid],
+        removed: [],
+      },
+    ])
     expect(log.join()).not.toContain(String(old.privateKey.export({ format: 'jwk' })['d']))
   })
 
