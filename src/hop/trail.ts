@@ -141,7 +141,9 @@ export class Trail {
 
   #outcome(): AuditEvent['outcome'] {
     if (this.#refusal === undefined) return this.#delivery?.complete === true ? 'forwarded' : 'failed'
-    return refusals[this.#refusal.code].status < 500 ? 'refused' : 'failed'
+    const { status } = refusals[this.#refusal.code]
+    if (status < 300) return 'answered'
+    return status < 500 ? 'refused' : 'failed'
   }
 }
 

@@ -24,8 +24,11 @@ export interface AuditEvent {
   /** Path without query; segments that look like a token are replaced. */
   readonly path: string
   readonly peer: string
-  /** `forwarded`: upstream answered. `refused`: a decision. `failed`: something that should work did not. */
-  readonly outcome: 'forwarded' | 'refused' | 'failed'
+  /**
+   * `forwarded`: upstream answered. `answered`: the request was for this hop itself. `refused`: a decision. `failed`:
+   * something that should work did not.
+   */
+  readonly outcome: 'forwarded' | 'answered' | 'refused' | 'failed'
   /** The status that the caller got. */
   readonly status: number
   readonly refusal: RefusalCode | undefined

@@ -251,7 +251,11 @@ describe('§7.6.2 Max-Forwards', () => {
       undefined,
       '',
     ])
-    expect(await hop.event(before)).toMatchObject({ refusal: 'request.max_forwards', status: 204 })
+    expect(await hop.event(before)).toMatchObject({
+      type: 'io.hopgate.hop.answered.v1',
+      refusal: 'request.max_forwards',
+      status: 204,
+    })
   })
 
   it('§7.6.2 answers it on a protected route without asking who it is, and exchanges nothing', async () => {

@@ -102,16 +102,24 @@ describe('RFC 9728: protected resource metadata', () => {
     expect(answer.header('www-authenticate')).toBeUndefined()
   })
 
-  it('§3.1 is recorded like every other request', async () => {
-    const before = hop.lines.length
-    await send(`GET ${wellKnown}/v1\n`)
-    expect(await hop.event(before)).toMatchObject({
-      refusal: 'request.resource_metadata',
-      status: 200,
-      path: `${wellKnown}/v1`,
-    })
-    await send(`POST ${wellKnown}/v1\nContent-Length: 0\r\n`)
-    expect(await hop.event(before + 1)).toMatchObject({ refusal: 'route.method_not_allowed', status: 405 })
+  it('§3.1 is recorded like every other request, as one that was for this hop', async () => {
+    const path = `${wellKnown}/v1`
+    const recorded = (method: string) =>
+      hop.lines.map(line => JSON.parse(line)).find(({ data }) => data.path === path && data.method === method)
+    await send(`GET ${path}\n`)
+    await expect
+      .poll(() => recorded('GET'))
+      .toMatchObject({
+        type: 'io.hopgate.hop.answered.v1',
+        data: { refusal: 'request.resource_metadata', status: 200 },
+      })
+    await send(`PURGE ${path}\n`)
+    await expect
+      .poll(() => recorded('PURGE'))
+      .toMatchObject({
+        type: 'io.hopgate.hop.refused.v1',
+        data: { refusal: 'route.method_not_allowed', status: 405 },
+      })
   })
 
   it.each([

@@ -20,6 +20,7 @@ export function createCloudEventWriter(service: string): (event: AuditEvent) => 
   const source = asciiJson(`/hopgate/${encodeURIComponent(service)}`)
   const heads = {
     forwarded: createHeads(source, 'io.hopgate.hop.forwarded.v1'),
+    answered: createHeads(source, 'io.hopgate.hop.answered.v1'),
     refused: createHeads(source, 'io.hopgate.hop.refused.v1'),
     failed: createHeads(source, 'io.hopgate.hop.failed.v1'),
   } as const

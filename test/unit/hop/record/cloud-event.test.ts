@@ -84,11 +84,12 @@ describe('the CloudEvents line', () => {
   })
 
   it('has one type for each outcome', () => {
-    const types = (['forwarded', 'refused', 'failed'] as const).map(
+    const types = (['forwarded', 'answered', 'refused', 'failed'] as const).map(
       outcome => read(anAuditEvent({ outcome })).type,
     )
     expect(types).toEqual([
       'io.hopgate.hop.forwarded.v1',
+      'io.hopgate.hop.answered.v1',
       'io.hopgate.hop.refused.v1',
       'io.hopgate.hop.failed.v1',
     ])
