@@ -35,9 +35,9 @@ export function createDocumentEngine(options: DocumentEngineOptions): PolicyEngi
 }
 
 /** With dual identity the caller's token is exchanged as well, for a Transaction Token. */
-function transactionQuestion(
-  options: DocumentEngineOptions,
-  request: AdmittedRequest<ProtectedRoute>,
+export function transactionQuestion(
+  options: Pick<DocumentEngineOptions, 'client' | 'environment' | 'clock'>,
+  request: Pick<AdmittedRequest<ProtectedRoute>, 'route' | 'caseId'>,
   subject: VerifiedToken,
   audience: string,
 ): PolicyQuestion {

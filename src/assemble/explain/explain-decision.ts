@@ -5,7 +5,8 @@ import type { Decision } from '../../model/decision.ts'
 import type { ProtectedRoute } from '../../model/route.ts'
 import type { VerifiedToken } from '../../model/verified-token.ts'
 import { formatScope } from '../../oauth/scope-set.ts'
-import { hopQuestion } from '../../policy/document-engine.ts'
+import { hopQuestion, transactionQuestion } from '../../policy/document-engine.ts'
+import type { PolicyQuestion } from '../../policy/question.ts'
 import { createRouteRules } from '../../policy/route-rules.ts'
 import { createPolicyTrace, type RuleTrace } from '../../policy/trace.ts'
 import type { Fact } from '../../review/explanation.ts'
@@ -40,31 +41,40 @@ export async function explainDecision(
   if (policy === undefined) {
     return { facts: [...facts, { name: 'policy', value: 'none is configured' }], unproven }
   }
-  const client = exchange.client.id
-  const question = hopQuestion({ client, environment, clock }, request, token, actorToken)
-  const { decision, rules } = createPolicyTrace(policy, exchange.server)(question)
-  const { now, caseId } = question.context
-  facts.push(
-    { name: 'policy', value: policy.digest },
-    {
-      name: 'question',
-      value: {
-        mode: question.mode,
-        client,
-        audience: question.audience,
-        scope: formatScope(question.scope),
-        case_id: caseId,
-        environment,
-        now: new Date(now * 1000).toISOString(),
-      },
-    },
-    { name: 'rules', value: describeRules(rules, decision) },
-    { name: 'decision', value: describeDecision(decision) },
-  )
-  if (decision.effect === 'deny' && decision.approvers !== undefined) {
-    unproven.push(`an approval by ${decision.approvers.join(' or ')} was not looked for`)
+  facts.push({ name: 'policy', value: policy.digest })
+  const trace = createPolicyTrace(policy, exchange.server)
+  const asking = { client: exchange.client.id, environment, clock }
+  const questions = [{ prefix: '', question: hopQuestion(asking, request, token, actorToken) }]
+  const { trustDomain } = route
+  if (trustDomain !== undefined && request.transactionToken === undefined) {
+    const question = transactionQuestion(asking, request, token, trustDomain)
+    questions.push({ prefix: 'Transaction Token: ', question })
+  }
+  for (const { prefix, question } of questions) {
+    const { decision, rules } = trace(question)
+    facts.push(
+      { name: `${prefix}question`, value: describeQuestion(question) },
+      { name: `${prefix}rules`, value: describeRules(rules, decision) },
+      { name: `${prefix}decision`, value: describeDecision(decision) },
+    )
+    if (decision.effect === 'deny' && decision.approvers !== undefined) {
+      unproven.push(`an approval by ${decision.approvers.join(' or ')} was not looked for`)
+    }
   }
   return { facts, unproven }
+}
+
+function describeQuestion({ mode, client, audience, scope, context }: PolicyQuestion) {
+  const { caseId, environment, now } = context
+  return {
+    mode,
+    client,
+    audience,
+    scope: formatScope(scope),
+    case_id: caseId,
+    environment,
+    now: new Date(now * 1000).toISOString(),
+  }
 }
 
 function describeRoute({

@@ -3,6 +3,7 @@ import type { SidecarConfig } from '../../config/sidecar-config.ts'
 import { cacheKey, describeCacheKey } from '../../hop/exchange/cache-key.ts'
 import { clientCredentialsForm } from '../../hop/exchange/exchangers/client-credentials.ts'
 import { exchangeForm } from '../../hop/exchange/exchangers/exchange-form.ts'
+import { describeMachineKey, machineKey } from '../../hop/exchange/machine-key.ts'
 import type { ExchangeRequest, MachineRequest, TokenRequest } from '../../model/exchange-request.ts'
 import { formatScope } from '../../oauth/scope-set.ts'
 import type { Fact } from '../../review/explanation.ts'
@@ -28,18 +29,24 @@ export function explainExchange(
   ]
 }
 
+const dependsOnOthers = 'depends on the keys of the token service inside as well'
+
 /** What the sidecar would ask for itself; nothing of it depends on the caller. */
-function explainOwnToken(
-  { exchange }: SidecarConfig,
-  request: MachineRequest,
-  now: EpochSeconds,
-): readonly Fact[] {
+function explainOwnToken(config: SidecarConfig, request: MachineRequest, now: EpochSeconds): readonly Fact[] {
+  const { exchange, sts } = config
+  const context = createCacheContext(config, undefined)()
+  const parts = describeMachineKey(request, context)
   const { audience, scope, requiredScope, notAfter, ttlSeconds } = request
   const latest = Math.min(notAfter, now + (ttlSeconds ?? Number.POSITIVE_INFINITY))
   return [
     { name: 'server', value: exchange.server },
     { name: 'client', value: `${exchange.client.id}, by ${exchange.client.authentication}` },
     { name: 'form', value: { ...clientCredentialsForm(request) } },
+    { name: 'cache key', value: Object.fromEntries(parts.map(({ name, value }) => [name, value])) },
+    {
+      name: 'cache key id',
+      value: sts === undefined ? machineKey(request, context).id : dependsOnOthers,
+    },
     {
       name: 'issued token',
       value: {
@@ -78,7 +85,7 @@ function explainSubjectExchange(
   ]
 
   function describeId(): string {
-    if (sts !== undefined) return 'depends on the keys of the token service inside as well'
+    if (sts !== undefined) return dependsOnOthers
     return isProven ? cacheKey(request, context).id : 'unknown, since the token is unproven'
   }
 }

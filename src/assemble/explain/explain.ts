@@ -112,6 +112,9 @@ export async function explain(
     }
     const [token, actorToken] = callers as [VerifiedToken, VerifiedToken | undefined]
     if (way !== 'jwt') unproven.push(`the issuer was not asked about the token (verify: ${way})`)
+    if (admitted.value.transactionToken !== undefined) {
+      unproven.push('the Transaction Token that came along was not verified')
+    }
     const isProven = unproven.length === 0
     pass('authenticate', facts, isProven)
 

@@ -4,7 +4,7 @@ import type { Claims, GivenApproval } from '../../config/policy-suite.ts'
 import type { Limits, SidecarConfig, StsConfig } from '../../config/sidecar-config.ts'
 import type { ReceivedRequest } from '../../hop/accept/accept.ts'
 import type { AdmittedRequest } from '../../model/admitted-request.ts'
-import type { Refusal } from '../../model/refusal.ts'
+import { type Refusal, refusal } from '../../model/refusal.ts'
 import type { ProtectedRoute, Route } from '../../model/route.ts'
 import type { VerifiedToken } from '../../model/verified-token.ts'
 import { denied, type Outcome } from '../../review/outcome.ts'
@@ -61,6 +61,14 @@ export async function rehearse(
     if (!isProtected(admitted.value)) return { ...denied, decision: 'permit', route }
     const callers = await authenticate(stages, admitted.value)
     if (!callers.ok) return refused(callers.error, { route })
+    if (admitted.value.transactionToken !== undefined) {
+      return refused(
+        refusal('token.invalid', 'a Transaction Token that comes along is verified by no rehearsal'),
+        {
+          route,
+        },
+      )
+    }
     const { token, actorToken } = callers.value
     const authorized = await stages.authorize(admitted.value, token, actorToken)
     return { ...(await settle(authorized, exchange, now)), route }

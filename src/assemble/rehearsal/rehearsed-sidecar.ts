@@ -26,12 +26,13 @@ export function rehearsedSidecar(
   return { ...config, policy, sts: { ...ownTokenService(config), policy, environment } }
 }
 
-function ownTokenService({ exchange, issuers, routes, sts }: SidecarConfig): StsConfig {
+function ownTokenService({ exchange, issuers, routes, context, sts }: SidecarConfig): StsConfig {
   const { id } = exchange.client
   const own =
     sts?.clients.find(client => client.id === id) ?? ownClient(id, ephemeralSecret(), issuers, routes)
   return {
     issuer: exchange.server,
+    ...(context.trustDomain !== undefined && { transactionDomain: context.trustDomain }),
     ...(sts ?? buildStsBounds(sidecarStsSchema.parse({}))),
     ...rehearsalKeysOf,
     issuers: (sts?.issuers ?? issuers).filter(({ issuer }) => issuer !== exchange.server),

@@ -22,6 +22,11 @@ export async function settle(
   }
   const issued = await exchange(request.value)
   if (!issued.ok) return refused(issued.error, { rule })
+  // Dual identity takes two tokens, and both must be there.
+  if (request.value.mode === 'machine' && request.value.transaction !== undefined) {
+    const transaction = await exchange(request.value.transaction)
+    if (!transaction.ok) return refused(transaction.error, { rule })
+  }
   const { audience, scope, actors, expiresAt } = issued.value
   const { mode } = request.value
   const subject = request.value.mode === 'machine' ? clientId : request.value.subject

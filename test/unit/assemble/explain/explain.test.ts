@@ -28,7 +28,7 @@ const exchange = `exchange: { server: https://hub.test, client: { id: orders, se
 
 function configOf(
   keys: string,
-  changes: { readonly exchange?: string; readonly issuer?: string } = {},
+  changes: { readonly exchange?: string; readonly issuer?: string; readonly policy?: string } = {},
 ): SidecarConfig {
   const parsed = parseSidecarConfig(
     `
@@ -39,7 +39,7 @@ upstream: http://127.0.0.1:3000
 policy: policy.yaml
 environment: production
 decision_points: { pdp: { url: https://pdp.test } }
-context: { case_id: X-Case-Id, actor_token: X-Actor-Token }
+context: { case_id: X-Case-Id, actor_token: X-Actor-Token, trust_domain: shop.example }
 issuers:
   - { issuer: https://login.test, audience: [shop-web], keys: ${keys} ${changes.issuer ?? ''} }
 ${changes.exchange ?? exchange}
@@ -51,10 +51,16 @@ routes:
     audience: orders-api
     allow: subject.tenant == request.headers["x-tenant"]
   - { name: fresh, path: /fresh, audience: orders-api, require: { acr: [mfa], max_age: 15m } }
+  - { name: own, path: /own, audience: orders-api, scope: orders:read, mode: machine }
+  - { name: dual, path: /dual, audience: orders-api, scope: orders:read, identity: dual }
   - { name: asked, path: /asked, audience: orders-api, decide: pdp }
   - { name: health, path: /healthz, public: true }
 `,
-    { file: '/x/orders.yaml', env: { SECRET: 'the-client-secret' }, readText: () => ok(policy) },
+    {
+      file: '/x/orders.yaml',
+      env: { SECRET: 'the-client-secret' },
+      readText: () => ok(changes.policy ?? policy),
+    },
   )
   if (!parsed.ok) throw new Error(formatProblems(parsed.error))
   return parsed.value
@@ -281,6 +287,61 @@ describe('the explanation of a request that would be refused', () => {
         challenge: expect.stringContaining('acr_values="mfa"'),
       },
     })
+  })
+})
+
+describe('the explanation of a request at a route for machines', () => {
+  const withRules = (rules: string) =>
+    configOf(`{ inline: ${JSON.stringify(login.jwks)} }`, {
+      policy: `
+clients: { orders: { kind: service } }
+audiences: { orders-api: { scopes: [orders:read, address:write] }, shop.example: { scopes: [orders:read] } }
+rules: [${rules}]
+`,
+    })
+  const itself = '{ id: itself, mode: machine, who: { client: [orders] }, into: [orders-api] }'
+  const context = '{ id: context, who: { client: [orders] }, for: { kind: [user] }, into: [shop.example] }'
+
+  it('has the form, the key and the bounds of the own token', async () => {
+    const token = await signAlice({ sub: 'batch', client_id: 'batch' })
+    const explanation = await ask({ path: '/own', token, config: withRules(itself) })
+    expect(explanation.conclusion).toEqual({ would: 'exchange', unproven: [] })
+    expect(factsOf(explanation, 'exchange')).toMatchObject({
+      form: { grant_type: 'client_credentials', audience: 'orders-api', scope: 'orders:read' },
+      'cache key': { mode: 'machine', audience: 'orders-api' },
+      'cache key id': expect.stringMatching(/^[\w-]{43}$/),
+      'issued token': { subject: 'orders', act: [] },
+    })
+  })
+
+  it('has both tokens of dual identity, and what the second one lacks', async () => {
+    const both = await ask({
+      path: '/dual',
+      token: await signAlice(),
+      config: withRules(`${itself}, ${context}`),
+    })
+    expect(factsOf(both, 'exchange')).toMatchObject({
+      form: { grant_type: 'client_credentials' },
+      'Transaction Token: form': { audience: 'shop.example', subject_token: '<subject token>' },
+    })
+    const one = await ask({ path: '/dual', token: await signAlice(), config: withRules(itself) })
+    expect(one.conclusion).toMatchObject({ would: 'refuse', refusal: { code: 'policy.denied' } })
+    expect(factsOf(one, 'authorize')).toMatchObject({
+      decision: expect.stringContaining('permit by itself'),
+      'Transaction Token: decision': 'deny: no rule permits delegation into this audience',
+    })
+  })
+
+  it('says that a Transaction Token which came along was not verified', async () => {
+    const explanation = await ask({
+      path: '/dual',
+      headers: ['Txn-Token', 'whatever'],
+      token: await signAlice(),
+      config: withRules(itself),
+    })
+    expect(explanation.conclusion.unproven).toEqual([
+      'the Transaction Token that came along was not verified',
+    ])
   })
 })
 

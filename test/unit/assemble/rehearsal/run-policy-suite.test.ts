@@ -145,6 +145,19 @@ routes:
   - { name: address, path: '/orders/{id}/address', methods: [PUT], audience: orders-api, scope: address:write }
   - { name: health, path: /healthz, public: true }
 `,
+  'nightly.yaml': `
+service: nightly
+listen: 127.0.0.1:0
+admin: 127.0.0.1:9090
+upstream: http://127.0.0.1:3000
+policy: policy.yaml
+context: { trust_domain: shop.example }
+issuers: [{ issuer: https://login.example.com, audience: [shop] }]
+sts: {}
+routes:
+  - { name: own, path: /own, audience: jobs-api, scope: reports:write, mode: machine }
+  - { name: dual, path: /dual, audience: jobs-api, scope: reports:write, identity: dual }
+`,
 }
 
 /** The same sidecar with a token service elsewhere, of which only its name is known. */
@@ -243,6 +256,53 @@ describe('a request at a sidecar', () => {
       route: 'health',
       granted: undefined,
     })
+  })
+})
+
+describe('a request at a route for machines', () => {
+  const permissive: SuiteFiles = {
+    ...files,
+    'policy.yaml': `
+clients: { nightly: { kind: worker } }
+audiences: { jobs-api: { scopes: [reports:write] }, shop.example: { scopes: [reports:write] } }
+rules:
+  - { id: itself, mode: machine, who: { kind: [worker] }, into: [jobs-api], ttl: 1m }
+  - { id: context, who: { kind: [worker] }, for: { kind: [user] }, into: [shop.example] }
+`,
+  }
+  const token = '{ sub: alice, client_id: shop-web, scope: reports:write }'
+  const at = (path: string) => `{ config: nightly.yaml, url: http://nightly${path}, token: ${token} }`
+
+  it('is granted a token of the sidecar itself, and says nothing of the caller', async () => {
+    const job = '{ sub: batch, client_id: batch, scope: reports:write }'
+    const byJob = `{ config: nightly.yaml, url: http://nightly/own, token: ${job} }`
+    expect(await ask(at('/own'))).toMatchObject({ decision: 'deny', rule: 'own#mode' })
+    expect(await ask(byJob)).toMatchObject({
+      decision: 'permit',
+      route: 'own',
+      rule: 'worker-itself',
+      granted: { mode: 'machine', subject: 'nightly', scope: ['reports:write'], act: [] },
+    })
+    const without = byJob.replace(', scope: reports:write', '')
+    expect(await ask(without)).toMatchObject({ decision: 'deny', refusal: 'policy.scope_missing' })
+  })
+
+  it('takes a permit for the Transaction Token as well, with dual identity', async () => {
+    expect(await ask(at('/dual'), permissive)).toMatchObject({
+      decision: 'permit',
+      granted: { mode: 'machine', subject: 'nightly' },
+    })
+    const policy = (permissive['policy.yaml'] ?? '').replace('kind: [user]', 'kind: [machine]')
+    expect(await ask(at('/dual'), { ...permissive, 'policy.yaml': policy })).toMatchObject({
+      decision: 'deny',
+      rule: 'context',
+    })
+  })
+
+  it('is refused with a Transaction Token, which nobody has verified', async () => {
+    const headers = 'headers: { Txn-Token: whatever }'
+    const request = `{ config: nightly.yaml, url: http://nightly/dual, token: ${token}, ${headers} }`
+    expect(await ask(request, permissive)).toMatchObject({ decision: 'deny', refusal: 'token.invalid' })
   })
 })
 

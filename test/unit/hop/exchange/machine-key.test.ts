@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { Secret } from '../../../../src/base/secret.ts'
 import type { CacheKeyContext } from '../../../../src/hop/exchange/cache-key.ts'
-import { machineKey } from '../../../../src/hop/exchange/machine-key.ts'
+import { describeMachineKey, machineKey } from '../../../../src/hop/exchange/machine-key.ts'
 import { deriveMachineSeal } from '../../../../src/hop/exchange/machine-seal.ts'
 import { type MachineRequest, permitMachine } from '../../../../src/model/exchange-request.ts'
 import { scopeSet } from '../../../../src/oauth/scope-set.ts'
@@ -79,4 +79,25 @@ it('derives the seal from the secret, for one client at one server', () => {
     assertionAudience: 'issuer',
   } as const
   expect(deriveMachineSeal(keyed, 'https://hub.test')).toBeUndefined()
+})
+
+it('is described by everything that it depends on, without the secret', () => {
+  const parts = describeMachineKey(request(), context)
+  expect(parts.map(({ name }) => name)).toEqual([
+    'server',
+    'client_id',
+    'policy',
+    'client secret',
+    'mode',
+    'audience',
+    'resource',
+    'scope',
+    'required_scope',
+    'requested_token_type',
+    'not_after',
+    'ttl_seconds',
+  ])
+  expect(parts[3]?.value).toBe('[secret]')
+  const without = { ...context, machineSeal: undefined }
+  expect(describeMachineKey(request(), without)[3]?.value).toBeUndefined()
 })
