@@ -17,7 +17,7 @@ import { type ParseOptions, readDocument } from './read-document.ts'
 
 const secretPlaces = [
   { path: ['redis'], kind: 'redis' },
-  { path: ['sts', 'tickets', 'key'], kind: 'secret' },
+  { path: ['sts', 'tickets', 'key'], kind: 'key' },
   { path: ['sts', 'clients', '*', 'secret'], kind: 'secret' },
   { path: ['sts', 'clients', '*', 'secret', '*'], kind: 'secret' },
 ] as const

@@ -15,7 +15,7 @@ const secretPlaces = [
   { path: ['issuers', '*', 'introspection', 'client', 'secret'], kind: 'secret' },
   { path: ['decision_points', '{*}', 'secret'], kind: 'secret' },
   { path: ['cache', 'redis'], kind: 'redis' },
-  { path: ['sts', 'tickets', 'key'], kind: 'secret' },
+  { path: ['sts', 'tickets', 'key'], kind: 'key' },
   { path: ['sts', 'clients', '*', 'secret'], kind: 'secret' },
   { path: ['sts', 'clients', '*', 'secret', '*'], kind: 'secret' },
 ] as const

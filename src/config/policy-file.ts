@@ -27,7 +27,7 @@ export function readPolicyFile(
 
 /** Reports what the policy would refuse for good: a client or an audience that it does not know. */
 export function checkSidecarPolicy(
-  { service, exchange, routes }: Salvaged<SidecarInput>,
+  { service, exchange, routes, context }: Salvaged<SidecarInput>,
   policy: PolicyDocument | undefined,
   report: Report,
 ): void {
@@ -39,6 +39,15 @@ export function checkSidecarPolicy(
       path,
       found: `${quoteText(client)}, which the policy does not know`,
       expected: 'one of its clients',
+    })
+  }
+  const domain = context?.trust_domain
+  const isAsked = routes?.some(route => route?.identity === 'dual') === true
+  if (isAsked && domain !== undefined && !policy.audiences.has(domain)) {
+    report.add({
+      path: ['context', 'trust_domain'],
+      found: `${quoteText(domain)}, which the policy does not know`,
+      expected: 'one of its audiences',
     })
   }
   for (const [index, route] of (routes ?? []).entries()) {

@@ -20,7 +20,8 @@ export const secretReference = z
 /** Where secrets may stand in a document; `*` is any entry of a list, `{*}` of a mapping. */
 export interface SecretPlace {
   readonly path: readonly string[]
-  readonly kind: 'secret' | 'redis'
+  /** `key`: key material, which no word is long enough for. */
+  readonly kind: 'secret' | 'key' | 'redis'
 }
 
 /** The secret of a path that was opened. */
@@ -59,6 +60,8 @@ interface Wrong {
   readonly expected: string
 }
 
+const shortestKey = 32
+
 const reference = { expected: `\${NAME} or { file: PATH }` }
 
 /** Undefined for a value that is no reference at all; the schema says so. */
@@ -94,6 +97,10 @@ function checkSecret(text: string, kind: SecretPlace['kind']): Result<string, Wr
         })
   }
   if (text === '') return fail({ found: 'an empty secret', expected: 'a secret' })
+  if (kind === 'key' && text.length < shortestKey) {
+    const expected = `${shortestKey} characters or more`
+    return fail({ found: `a secret of ${text.length} characters`, expected })
+  }
   if (!/^[\x20-\x7e]+$/.test(text)) {
     const found = 'a secret with line breaks, control characters or characters outside ASCII'
     return fail({ found, expected: 'one line of visible ASCII' })

@@ -53,6 +53,25 @@ describe('F26: a machine that is dressed as a user, and a user as a machine', ()
     expect(sts.lastEvent()).toMatchObject({ kind: 'issued', subject: 'orders', actors: ['billing'] })
   })
 
+  it('F26 a machine gets nothing by a rule for users, whoever made its token', async () => {
+    const ask = { audience: 'orders-api', scope: 'orders:read' }
+    for (const claims of [{ sub: 'batch', client_id: 'batch' }, { subject_kind: 'machine' }]) {
+      const subject = await sts.subjectToken(claims)
+      expect(await sts.exchange({ ...ask, subject_token: subject }, asOrders)).toMatchObject({
+        status: 403,
+        json: { error: 'access_denied' },
+      })
+      expect(sts.lastEvent()).toMatchObject({
+        kind: 'refused',
+        error: 'access_denied',
+        detail: 'rule users-only came closest; it lacks the kind of subject',
+        tokenId: undefined,
+      })
+    }
+    expect((await sts.exchange(ask, asOrders)).status).toBe(200)
+    expect(sts.lastEvent()).toMatchObject({ kind: 'issued', subject: 'alice', actors: ['orders'] })
+  })
+
   it('F26 no client gets a token for another than itself by its own credentials', async () => {
     const form = { grant_type: grantType.clientCredentials, audience: 'jobs-api', scope: 'reports:write' }
     sts = await createTestTokenService({ clients: machineClients() })

@@ -3,6 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { grantType } from '../../../src/oauth/grant-type.ts'
 import { goodHub, hubProblems, readHub } from '../../support/config-text.ts'
 
 const env = { ORDERS_SECRET: 'shh' }
@@ -47,6 +48,32 @@ describe('a hub configuration', () => {
     expect(limitsOf(`${shared}${own}`)).toEqual([usual, special])
     const none = hubProblems(shared.replace('requests: 60', 'requests: 0'), env).join()
     expect(none).toContain('expected a whole number from 1 to 1000000')
+  })
+
+  it('gives clients the grants, and has the trust domain and the tickets, that it names', () => {
+    expect(readHub(goodHub, env).sts).not.toHaveProperty('tickets')
+    expect(readHub(goodHub, env).sts).not.toHaveProperty('transactionDomain')
+    expect(readHub(goodHub, env).sts.clients[0]).not.toHaveProperty('grants')
+    const rules = '{ issue: [{ audience: jobs-api, purposes: [export], scope: jobs:run, ttl: 1h }] }'
+    const text = goodHub
+      .replace(
+        '  clients:',
+        `  trust_domain: shop.test\n  tickets: { key: "\${TICKETS}", ttl: 2h }\n  clients:`,
+      )
+      .concat(`      grants: [token_exchange, client_credentials, jwt_bearer]\n      tickets: ${rules}\n`)
+    const { sts } = readHub(text, { ...env, TICKETS: 'k'.repeat(32) })
+    expect(sts).toMatchObject({ transactionDomain: 'shop.test', tickets: { ttlSeconds: 7_200 } })
+    expect(sts.tickets?.key.expose()).toBe('k'.repeat(32))
+    expect(sts.clients[0]).toMatchObject({
+      grants: [grantType.tokenExchange, grantType.clientCredentials, grantType.jwtBearer],
+      tickets: {
+        issue: [{ audience: 'jobs-api', purposes: ['export'], scope: ['jobs:run'], ttlSeconds: 3_600 }],
+        redeem: [],
+      },
+    })
+    expect(hubProblems(text, { ...env, TICKETS: 'canary' }).join()).toMatch(
+      /sts\.tickets\.key: found a secret of 6 characters; expected 32 characters or more/,
+    )
   })
 
   it('takes the resource of an audience, in canonical form', () => {
