@@ -40,6 +40,7 @@ export function openHubTls(
   }
 }
 
-function usesCertificate({ authentication: { kind } }: StsClient): boolean {
+/** Whether a client authenticates with a certificate, which the handshake then has to ask for. */
+export function usesCertificate({ authentication: { kind } }: StsClient): boolean {
   return kind === 'tls_client_auth' || kind === 'self_signed_tls_client_auth' || kind === 'spiffe_x509'
 }

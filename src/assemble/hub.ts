@@ -1,4 +1,3 @@
-import { channels } from '../base/channels.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { createHttpClient } from '../base/http-client.ts'
 import { closeServer, listen } from '../base/listen.ts'
@@ -18,10 +17,9 @@ import { createRedisReplayStore } from '../sts/redis-replay-store.ts'
 import { createRedisRevocationStore } from '../sts/redis-revocation-store.ts'
 import type { ReplayStore } from '../sts/replay-store.ts'
 import type { RevocationStore } from '../sts/revocation-store.ts'
-import { createTokenService } from '../sts/token-service.ts'
 import { type Readiness, startAdminServer } from './admin-server.ts'
+import { openHubService } from './hub-service.ts'
 import { openHubTls } from './hub-tls.ts'
-import { openApprovals } from './open-approvals.ts'
 import { urlOf } from './url-of.ts'
 
 /** A running hub. */
@@ -29,6 +27,14 @@ export interface Hub {
   /** Where requests go, such as `http://127.0.0.1:8080`. */
   readonly url: string
   readonly adminUrl: string
+  /**
+   * Swaps clients, issuers and policy. A request is answered by the one or the other.
+   *
+   * @returns why not, and then nothing has changed; undefined when the new one answers
+   */
+  reload(config: HubConfig): string | undefined
+  /** Notes for readiness that the configuration on disk is not the one that runs. */
+  rejectReload(): void
   /** Opens the audit file again after it was rotated. */
   reopenFiles(): void
   /** Takes no new connection, lets requests under way end, writes what is left of the record. */
@@ -74,29 +80,26 @@ export async function startHub(config: HubConfig, deps: HubDependencies): Promis
     onChange: change => writer.write(writeKeys(change)),
   })
   started.defer(closeSigner)
-  const { policy } = config.sts
-  if (policy !== undefined) channels.policy.publish({ digest: policy.digest })
-  const approvals = openApprovals(policy, config.redis, { timeoutMs: redisTimeoutMs, log, clock })
-  started.defer(() => approvals?.close())
-
   const write = createTokenEventWriter(config.sts.issuer)
-  const service = createTokenService(config.sts, {
+  const service = openHubService(config, {
     clock,
     log,
     client,
     replay,
     revocations,
     signer,
-    ...(approvals !== undefined && { approvals }),
     record: event => writer.write(write(event)),
     isRecording,
+    redisTimeoutMs,
   })
   started.defer(() => service.close())
 
   let isDraining = false
+  let isReloadRejected = false
   const isReady = (): Readiness => {
     const reasons = [
       ...(isDraining ? ['draining'] : []),
+      ...(isReloadRejected ? ['the configuration on disk is not the one that runs'] : []),
       ...(isRecording() ? [] : ['the record cannot be kept']),
     ]
     return { ready: reasons.length === 0, reasons }
@@ -114,6 +117,14 @@ export async function startHub(config: HubConfig, deps: HubDependencies): Promis
   return {
     url: urlOf(address, tls === undefined ? 'http' : 'https'),
     adminUrl: urlOf(admin.address),
+    reload(next) {
+      const rejected = service.reload(next)
+      if (rejected === undefined) isReloadRejected = false
+      return rejected
+    },
+    rejectReload() {
+      isReloadRejected = true
+    },
     reopenFiles: () => writer.reopen(),
     close() {
       isDraining = true

@@ -9,6 +9,7 @@ import { formatProblems } from '../config/config-problem.ts'
 import { loadSidecarSource, type SidecarSource } from '../config/load.ts'
 import { watchConfig } from '../config/watch.ts'
 import type { Command, CommandOutput } from './command.ts'
+import { type ConfigChanges, collectChanges } from './config-changes.ts'
 import { readConfigOption } from './config-option.ts'
 import { terminationSignal } from './termination-signal.ts'
 
@@ -40,7 +41,7 @@ export const run: Command = async (args, output) => {
   }
 }
 
-async function runSidecar(file: string, changes: Changes, output: CommandOutput): Promise<number> {
+async function runSidecar(file: string, changes: ConfigChanges, output: CommandOutput): Promise<number> {
   const loaded = loadSidecarSource(file)
   if (!loaded.ok) {
     output.stderr.write(formatProblems(loaded.error))
@@ -109,25 +110,4 @@ async function start(source: SidecarSource, log: Log): Promise<RunningSidecar> {
   }
   const sidecar = await startSidecar(config, { log })
   return { ...sidecar, reload: next => sidecar.reload(next.config) }
-}
-
-interface Changes {
-  notice(): void
-  /** Handles what was noticed before, once, and then each notice. */
-  handle(handler: () => void): void
-}
-
-function collectChanges(): Changes {
-  let handler: (() => void) | undefined
-  let isPending = false
-  return {
-    notice() {
-      if (handler === undefined) isPending = true
-      else handler()
-    },
-    handle(next) {
-      handler = next
-      if (isPending) next()
-    },
-  }
 }

@@ -121,6 +121,39 @@ describe('hopgate hub', () => {
     await expect.poll(() => readFile(file, 'utf8')).toContain('issued')
   })
 
+  it('takes up a policy that has changed, keeps the last good one, and says what needs a restart', async () => {
+    const port = await findFreePort()
+    const policy = (kind: string) => `clients: { orders: { kind: service } }
+audiences: { orders-api: { scopes: [orders:read, orders:write], served_by: [orders] } }
+rules: [{ id: own, who: { client: [orders] }, for: { kind: [${kind}] }, into: own }]
+`
+    const file = join(directory, 'policy.yaml')
+    await writeFile(file, policy('user'))
+    const config = await writeConfig(port, 'policy: policy.yaml\n')
+    const { child, said } = run(config)
+    const { url, admin, policy: digest } = await said('ready')
+    expect(digest).toMatch(/^[0-9a-f]{12}$/)
+    expect(await exchange(String(url))).toBe(200)
+
+    await writeFile(file, policy('machine'))
+    await expect.poll(() => exchange(String(url)), { timeout: 10_000 }).toBe(403)
+
+    await writeFile(file, policy('usr'))
+    const rejected = await said('configuration rejected, the last good one goes on')
+    expect(JSON.stringify(rejected['problems'])).toContain('policy.yaml:3:')
+    expect(await exchange(String(url))).toBe(403)
+    expect((await fetch(`${admin}/readyz`)).status).toBe(503)
+
+    await writeFile(file, policy('user'))
+    await expect.poll(() => exchange(String(url)), { timeout: 10_000 }).toBe(200)
+    expect((await fetch(`${admin}/readyz`)).status).toBe(200)
+
+    await writeConfig(port + 1, 'policy: policy.yaml\n')
+    child.kill('SIGHUP')
+    await expect.poll(async () => (await fetch(`${admin}/readyz`)).status, { timeout: 10_000 }).toBe(503)
+    expect(await exchange(String(url))).toBe(200)
+  })
+
   it('ends well though nobody reads its log any more', async () => {
     const { child, said, exit } = run(await writeConfig(await findFreePort()))
     await said('ready')
