@@ -61,7 +61,7 @@ export function createDecidingStages(
       resourceMetadata,
     }),
     authenticate: createAuthenticate(verifiers, clock),
-    authenticateActor: createAuthenticateActor(verifiers.jwt, clock),
+    authenticateActor: createAuthenticateActor(verifiers, clock),
     authorize: createAuthorize(withDecisionPoints?.(local) ?? local, clock),
   }
 }

@@ -103,7 +103,7 @@ export function createHop(stages: Stages, clock: Clock, log: Log): Hop {
 
       let actorToken: VerifiedToken | undefined
       if (request.actorToken !== undefined) {
-        const accompanied = await stages.authenticateActor(request.actorToken)
+        const accompanied = await stages.authenticateActor(request.actorToken, request.route)
         if (!accompanied.ok) return refuse(accompanied.error)
         actorToken = accompanied.value
         trail.accompanied(actorToken)

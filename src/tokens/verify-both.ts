@@ -25,17 +25,15 @@ export function createAgreeingVerifier(
   { jwt, answers, clock }: AgreeingVerifierDependencies,
 ): Verifier {
   const byName = new Map(issuers.map(issuer => [issuer.rules.issuer, issuer]))
-  const agreed = new WeakMap<
-    IntrospectionAnswer,
-    { readonly of: VerifiedToken; readonly verified: Verified }
-  >()
+  // An answer is about one text, which is the same token however often it is verified.
+  const agreed = new WeakMap<IntrospectionAnswer, Verified>()
 
   const conclude = (token: VerifiedToken, answer: IntrospectionAnswer): Verified => {
     if (answer.claims === undefined) return refuse('the issuer says that the token is not active')
     const known = agreed.get(answer)
-    if (known?.of === token) return known.verified
+    if (known !== undefined) return known
     const verified = compare(token, answer.claims, answer.issuer)
-    agreed.set(answer, { of: token, verified })
+    agreed.set(answer, verified)
     return verified
   }
 

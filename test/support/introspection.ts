@@ -54,6 +54,7 @@ export async function startAskingVerifiers(
     log: silentLog,
     tokenBytes: 8192,
     keyOptions: { clock },
+    memory: { maxEntries: 100, maxBytes: 10_000_000 },
   })
   return {
     issuer,

@@ -116,6 +116,6 @@ export async function authenticate(
   const token = await stages.authenticate(request)
   if (!token.ok) return token
   if (request.actorToken === undefined) return ok({ token: token.value, actorToken: undefined })
-  const actor = await stages.authenticateActor(request.actorToken)
+  const actor = await stages.authenticateActor(request.actorToken, request.route)
   return actor.ok ? ok({ token: token.value, actorToken: actor.value }) : fail(actor.error)
 }

@@ -44,6 +44,22 @@ const errorOf = async (answer: FakeAnswer) => {
   return result.ok ? undefined : result.error
 }
 
+describe('what a server writes of what it was sent', () => {
+  it.each(['subject_token', 'actor_token', 'client_secret', 'client_assertion'])(
+    'is no part of a refusal: %s',
+    async name => {
+      const sent = 'opaque+token/of~a-caller.1'
+      const description = `cannot use ${sent.slice(0, 20)}`
+      const answer = answerOf({ error: 'invalid_request', error_description: description }, 400)
+      const { result } = await ask(answer, { parameters: { grant_type: 'g', [name]: sent } })
+      expect(result).toMatchObject({ ok: false, error: { code: 'exchange.subject_rejected' } })
+      expect(JSON.stringify(result)).not.toContain(sent.slice(0, 12))
+      const { result: other } = await ask(answer, { parameters: { grant_type: 'g' } })
+      expect(JSON.stringify(other)).toContain(description)
+    },
+  )
+})
+
 describe('a token request', () => {
   it('is one form over POST, with what was given and nothing that it smuggles (attack F21)', async () => {
     const { request } = await ask(answerOf(good))

@@ -239,7 +239,7 @@ describe('how long an answer is used', () => {
     asking.answer(asking.about())
     await verify()
     asking.answer({ body: '{"active":false}' })
-    for (let index = 0; index < 12_000; index++) await verify(`made-up-${index}`)
+    for (let index = 0; index < 200; index++) await verify(`made-up-${index}`)
     const before = asking.client.requests.length
     expect(await verify()).toMatchObject({ subject: 'alice' })
     expect(asking.client.requests).toHaveLength(before)

@@ -4,17 +4,19 @@ import { createAuthenticateActor } from '../../../../src/hop/authenticate/authen
 import { refusal } from '../../../../src/model/refusal.ts'
 import type { Verifier } from '../../../../src/tokens/verifier.ts'
 import { createFakeClock } from '../../../support/fake-clock.ts'
-import { aVerifiedToken } from '../../../support/nouns.ts'
+import { aRoute, aVerifiedToken } from '../../../support/nouns.ts'
 
 const agent = aVerifiedToken({ subject: 'agent-7' })
 
 function authenticateWith(verifier: Partial<Verifier>) {
   const unused = { recall: () => undefined, verify: () => fail(refusal('token.invalid', 'expired')) }
-  return createAuthenticateActor({ ...unused, ...verifier }, createFakeClock())
+  const verifiers = { jwt: unused, introspection: { ...unused, ...verifier }, both: unused }
+  const authenticate = createAuthenticateActor(verifiers, createFakeClock())
+  return (presented: string) => authenticate(presented, aRoute({ verify: 'introspection' }))
 }
 
 describe('createAuthenticateActor', () => {
-  it('answers a token that was verified before without looking at it again', () => {
+  it('answers, in the way of the route, a token that was verified before without looking at it again', () => {
     expect(authenticateWith({ recall: () => ok(agent) })('a.b.c')).toEqual(ok(agent))
   })
 
