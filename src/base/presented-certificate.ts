@@ -36,12 +36,27 @@ export function readPresentedCertificate(
   return presented
 }
 
-/** The end of the chain, which Node completes from the authorities that it was given. */
+/**
+ * The end of the chain. That OpenSSL found a good one does not say that it is this one: Node puts it together anew, of what
+ * the client sent and then of the configured authorities, by names and not by signatures, and authorities of different
+ * domains may have one name. So each signature is looked at again, and whether its maker may sign certificates.
+ */
 function findAuthority(socket: TLSSocket): X509Certificate | undefined {
-  let last: DetailedPeerCertificate = socket.getPeerCertificate(true)
-  // An authority of authorities is its own issuer.
-  while (last.issuerCertificate !== undefined && last.issuerCertificate !== last)
-    last = last.issuerCertificate
-  const authority = new X509Certificate(last.raw)
-  return authority.checkIssued(authority) ? authority : undefined
+  let link: DetailedPeerCertificate = socket.getPeerCertificate(true)
+  let certificate = new X509Certificate(link.raw)
+  for (let length = 0; length < maxChainLength; length++) {
+    const { issuerCertificate: next } = link
+    if (next === undefined) return undefined
+    const issuer = new X509Certificate(next.raw)
+    if (!issuer.ca || !certificate.checkIssued(issuer) || !certificate.verify(issuer.publicKey))
+      return undefined
+    // An authority of authorities is its own issuer.
+    if (issuer.raw.equals(certificate.raw)) return certificate
+    link = next
+    certificate = issuer
+  }
+  return undefined
 }
+
+/** As many as OpenSSL looks at would be a hundred; nobody needs ten. */
+const maxChainLength = 10

@@ -17,8 +17,12 @@ export function referencedFiles(text: string, configFile: string, env: Environme
 function namedFiles(value: unknown): readonly string[] {
   if (typeof value !== 'object' || value === null) return []
   return Object.entries(value).flatMap(([key, entry]) => {
-    const isReference = takenIn.has(key) && typeof entry === 'object' && entry !== null && 'file' in entry
-    if (isReference && typeof entry.file === 'string') return [entry.file]
-    return namedFiles(entry)
+    const references = takenIn.has(key) ? [entry].flat().flatMap(fileOf) : []
+    return references.length > 0 ? references : namedFiles(entry)
   })
+}
+
+function fileOf(entry: unknown): readonly string[] {
+  const isReference = typeof entry === 'object' && entry !== null && 'file' in entry
+  return isReference && typeof entry.file === 'string' ? [entry.file] : []
 }

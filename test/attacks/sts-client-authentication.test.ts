@@ -514,17 +514,32 @@ describe.skipIf(!canMakeCertificates)(`H07 client authentication${withCertificat
       )
     })
 
+    it('with the authority of another trust domain in its chain, which has the same name but signed nothing', async () => {
+      const names = ['URI:spiffe://example.org/x509']
+      const extensions = ['authorityKeyIdentifier=none']
+      const leaf = identities.domains['other.org'].issue({ names, extensions })
+      const chain = { key: leaf.key, cert: leaf.cert + identities.domains['example.org'].cert }
+      await expectRefused(byCertificate('spiffe-x509', chain), /^certificate: /, 'spiffe-x509')
+    })
+
     it('with a second SPIFFE ID, of another workload, or of an authority', async () => {
       const domain = identities.domains['example.org']
       const id = 'URI:spiffe://example.org/x509'
+      const issuedBy = 'authorityKeyIdentifier=keyid'
       const attempts: readonly [TestCertificate, string][] = [
-        [domain.issue({ names: [id, 'URI:spiffe://example.org/b'] }), 'with several URIs'],
-        [domain.issue({ names: ['URI:spiffe://example.org/b'] }), 'of another SPIFFE ID'],
         [
-          domain.issue({ names: [id], extensions: ['keyUsage=digitalSignature,keyCertSign'] }),
+          domain.issue({ names: [id, 'URI:spiffe://example.org/b'], extensions: [issuedBy] }),
+          'with several URIs',
+        ],
+        [
+          domain.issue({ names: ['URI:spiffe://example.org/b'], extensions: [issuedBy] }),
+          'of another SPIFFE ID',
+        ],
+        [
+          domain.issue({ names: [id], extensions: [issuedBy, 'keyUsage=digitalSignature,keyCertSign'] }),
           'of an authority',
         ],
-        [domain.issue({ names: [id], extensions: ['keyUsage=keyAgreement'] }), 'may not sign'],
+        [domain.issue({ names: [id], extensions: [issuedBy, 'keyUsage=keyAgreement'] }), 'may not sign'],
       ]
       for (const [certificate, detail] of attempts) {
         await expectRefused(byCertificate('spiffe-x509', certificate), detail, 'spiffe-x509')

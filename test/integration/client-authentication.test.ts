@@ -333,6 +333,31 @@ describe.skipIf(!canMakeCertificates)(`client authentication at a hub with TLS${
       socket.destroy()
     })
 
+    it('follows a chain over an authority between, which the client sends along', async () => {
+      const between = identities.authority.issueAuthority('between')
+      const leaf = between.issue({ commonName: 'by-dn' })
+      const post = (cert: string) =>
+        postForm(
+          `${hubs.issuer}/token`,
+          { client_id: 'by-dn' },
+          { ca: identities.serverCa, own: { key: leaf.key, cert } },
+        )
+      // Who is authenticated is told next that the grant is missing.
+      expect(await post(leaf.cert + between.cert)).toMatchObject({ status: 400 })
+      expect(await post(leaf.cert)).toMatchObject({ status: 401 })
+    })
+
+    it('has one door for all endpoints', async () => {
+      for (const endpoint of ['introspect', 'revoke']) {
+        const url = `${hubs.issuer}/${endpoint}`
+        const post = (own: TestCertificate | undefined) =>
+          postForm(url, { client_id: 'by-dn', token: 'x' }, { ca: identities.serverCa, own })
+        expect(await post(certificateOf('by-dn'))).toMatchObject({ status: 200 })
+        expect(await post(certificateOf('by-dns'))).toMatchObject({ status: 401 })
+        expect(await post(undefined)).toMatchObject({ status: 401 })
+      }
+    })
+
     it('asks nobody for a certificate where no client has one', async () => {
       const { tls, sts } = identities
       const clients = sts.clients.filter(({ id }) => id === 'posted')

@@ -59,9 +59,10 @@ export async function createClientIdentities(): Promise<ClientIdentities> {
     createAuthority('server authority'),
     createAuthority('client authority'),
   ]
+  // Under one name, as the authorities of every trust domain are with some software.
   const domains = {
-    'example.org': createAuthority('example.org authority'),
-    'other.org': createAuthority('other.org authority'),
+    'example.org': createAuthority('spiffe'),
+    'other.org': createAuthority('spiffe'),
   }
   const server = serverAuthority.issue({ names: ['IP:127.0.0.1'], usage: ['serverAuth'] })
   const usage = ['clientAuth'] as const
@@ -75,7 +76,7 @@ export async function createClientIdentities(): Promise<ClientIdentities> {
     'self-keyed': createCertificate('DNS:self-keyed.test'),
     'spiffe-x509': domains['example.org'].issue({
       names: ['URI:spiffe://example.org/x509'],
-      extensions: ['keyUsage=critical,digitalSignature'],
+      extensions: ['keyUsage=critical,digitalSignature', 'authorityKeyIdentifier=keyid'],
       usage: ['serverAuth', 'clientAuth'],
     }),
   }
@@ -129,7 +130,7 @@ export async function createClientIdentities(): Promise<ClientIdentities> {
       key: await write('server.key', server.key),
       clientCa: await write(
         'client-ca.pem',
-        [authority, domains['example.org'], domains['other.org']].map(({ cert }) => cert).join(''),
+        [authority, domains['other.org'], domains['example.org']].map(({ cert }) => cert).join(''),
       ),
       minVersion: 'TLSv1.2',
     },

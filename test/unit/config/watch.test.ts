@@ -146,6 +146,18 @@ sts: { keys: no, clients: [{ secret: { file: c } }, { jwks: { file: a } }, { jwk
     ])
   })
 
+  it('names each secret of a list, and key sets wherever they are', () => {
+    const text = `
+sts:
+  clients:
+    - { secret: [ { file: /a }, x, { file: /b } ] }
+    - { self_signed_tls_client_auth: { jwks: { file: /c } } }
+    - { kubernetes: {} }
+  clusters: [ { keys: { file: /no }, ca: /no } ]
+`
+    expect(referencedFiles(text, 'c.yaml', {})).toEqual(['/a', '/b', '/c'])
+  })
+
   it('finds none in what is not YAML', () => {
     expect(referencedFiles('a: [', 'c.yaml', {})).toEqual([])
   })
