@@ -15,6 +15,11 @@ const commands: Readonly<Record<string, Entry>> = {
     usage: 'graph PATH… [--format text|json|dot|mermaid] [--fail-on all|none|KIND,…] [--env-file FILE]',
     load: async () => (await import('./policy-graph.ts')).policyGraph,
   },
+  replay: {
+    usage:
+      'replay --audit FILE… --policy NEW [--config SIDECAR…] [--json] [--fail-on none|otherwise|undecidable]',
+    load: async () => (await import('./policy-replay.ts')).policyReplay,
+  },
   matrix: {
     usage: 'matrix FILE [--format markdown|csv|html] [--out FILE]',
     load: async () => (await import('./policy-matrix.ts')).policyMatrix,

@@ -32,10 +32,18 @@ export interface PartialQuestion {
   readonly environment: Fact<string | undefined>
   readonly now: Fact<EpochSeconds>
   /** Issuer identifier of the token service. */
-  readonly server: string
+  readonly server: Fact<string>
 }
 
 export type Answer = 'yes' | 'no' | 'unknown'
+
+/** Hears why answers are as they are. */
+export interface CaseListener {
+  /** Which fact a check looked at in vain. */
+  readonly onUnknown?: (fact: string) => void
+  /** What the case certainly lacks. */
+  readonly onLack?: (what: string) => void
+}
 
 /** Whether a check holds. Its answer counts only when it looked at nothing unknown. */
 export type AskCheck = (check: Check) => Answer
@@ -46,19 +54,25 @@ export type AskCheck = (check: Check) => Answer
  *
  * How a person logged in, an approval and what a condition in CEL sees are always unknown.
  */
-export function createPartialCase(question: PartialQuestion): AskCheck {
-  const reading = { isUnknown: false }
+export function createPartialCase(
+  question: PartialQuestion,
+  { onUnknown, onLack }: CaseListener = {},
+): AskCheck {
+  const reading: Reading = { isUnknown: false, onUnknown }
   const { client, audience, scope, server } = question
-  const asked = lazily<Case>(reading, {
+  const asked = lazily<Case>(reading, '', {
     client,
     audience,
     scope,
     server,
-    subject: question.subject && partyOf(reading, question.subject),
-    actor: question.actor === unknown ? unknown : question.actor && partyOf(reading, question.actor),
+    subject: question.subject && partyOf(reading, "the subject's ", question.subject),
+    actor:
+      question.actor === unknown
+        ? unknown
+        : question.actor && partyOf(reading, "the actor's ", question.actor),
     login: unknown,
     caseId: question.caseId,
-    context: lazily(reading, {
+    context: lazily(reading, '', {
       now: question.now,
       environment: question.environment,
       caseId: question.caseId,
@@ -71,7 +85,9 @@ export function createPartialCase(question: PartialQuestion): AskCheck {
     try {
       const lack = check(asked)
       if (reading.isUnknown) return 'unknown'
-      return lack === undefined ? 'yes' : 'no'
+      if (lack === undefined) return 'yes'
+      onLack?.(lack.what)
+      return 'no'
     } catch (error) {
       if (error instanceof UnknownFact) return 'unknown'
       throw error
@@ -95,15 +111,16 @@ class UnknownFact extends Error {}
 interface Reading {
   /** Set as well as thrown: a check that handles errors must not turn an unknown into an answer. */
   isUnknown: boolean
+  readonly onUnknown: CaseListener['onUnknown']
 }
 
-function partyOf(reading: Reading, party: KnownParty & { readonly kind?: unknown }): unknown {
+function partyOf(reading: Reading, prefix: string, party: KnownParty & { readonly kind?: unknown }): unknown {
   const { subject, issuer, tenant, roles, claims, kind } = party
-  return lazily(reading, { subject, issuer, tenant, roles, claims, kind, token: unknown })
+  return lazily(reading, prefix, { subject, issuer, tenant, roles, claims, kind, token: unknown })
 }
 
 /** An object whose unknown members throw when they are read. */
-function lazily<T>(reading: Reading, members: Readonly<Record<string, unknown>>): T {
+function lazily<T>(reading: Reading, prefix: string, members: Readonly<Record<string, unknown>>): T {
   const object = Object.create(null)
   for (const [name, value] of Object.entries(members)) {
     Object.defineProperty(object, name, {
@@ -111,6 +128,7 @@ function lazily<T>(reading: Reading, members: Readonly<Record<string, unknown>>)
       get() {
         if (value !== unknown) return value
         reading.isUnknown = true
+        reading.onUnknown?.(prefix + name)
         throw new UnknownFact(name)
       },
     })

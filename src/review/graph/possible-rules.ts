@@ -1,10 +1,9 @@
 import type { SubjectKind } from '../../model/subject-kind.ts'
 import type { ExchangeMode } from '../../oauth/exchange-mode.ts'
 import type { ScopeSet } from '../../oauth/scope-set.ts'
-import { audiencesOf, scopeAt } from '../../policy/candidates.ts'
 import type { PolicyDocument } from '../../policy/document.ts'
-import { type Check, compileRule } from '../../policy/rule.ts'
 import { askAll, createPartialCase, type KnownParty, type PartialQuestion, unknown } from '../partial-case.ts'
+import { createRulesAt } from '../rules-at.ts'
 import type { TokenClass } from './token-class.ts'
 
 /** Who acts when a token is presented: whom it names itself, if anybody, or a person whose token comes along. */
@@ -48,33 +47,11 @@ export function createPossibleRules(
   document: PolicyDocument,
   server: string,
 ): (question: ClassQuestion) => PossibleRules {
-  const compiled = new Map<
-    string,
-    readonly { readonly id: string; readonly scope: ScopeSet; readonly checks: readonly Check[] }[]
-  >()
-
-  const rulesFor = (mode: ExchangeMode, id: string) => {
-    const key = `${mode} ${id}`
-    const known = compiled.get(key)
-    if (known !== undefined) return known
-    const audience = document.audiences.get(id)
-    const rules =
-      audience === undefined
-        ? []
-        : document.rules
-            .filter(rule => rule.mode === mode && audiencesOf(rule, document).includes(id))
-            .map(rule => {
-              const scope = scopeAt(rule, audience)
-              return { id: rule.id, scope, checks: compileRule(rule, scope, audience.servedBy).steps.flat() }
-            })
-    compiled.set(key, rules)
-    return rules
-  }
-
+  const rulesAt = createRulesAt(document)
   return question => {
     const client = document.clients.get(question.client)
     if (client === undefined) return none(`the policy does not know the client ${question.client}`)
-    const candidates = rulesFor(question.mode, question.audience)
+    const candidates = rulesAt(question.mode, question.audience)
     if (candidates.length === 0) return none(`no rule permits ${question.mode} into ${question.audience}`)
     const ask = (scope: ScopeSet) =>
       createPartialCase({
@@ -90,7 +67,8 @@ export function createPossibleRules(
     const askLeast = ask(question.least)
     const askMost = ask(question.most)
     const possible: PossibleRule[] = []
-    for (const { id, scope, checks } of candidates) {
+    for (const { id, scope, steps } of candidates) {
+      const checks = steps.flat()
       // Whoever asks for more fails wherever one who asks for the least does.
       const answer = askAll(checks, askLeast)
       if (answer === 'no') continue
