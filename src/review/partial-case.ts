@@ -3,6 +3,7 @@ import type { SubjectKind } from '../model/subject-kind.ts'
 import type { ScopeSet } from '../oauth/scope-set.ts'
 import type { PolicyClient } from '../policy/document.ts'
 import type { ActingParty } from '../policy/party.ts'
+import type { PolicyContext } from '../policy/question.ts'
 import type { Case, Check } from '../policy/rule.ts'
 
 /** Stands for a fact that nobody knows. Absent is something else: a fact that is known not to be there. */
@@ -33,6 +34,8 @@ export interface PartialQuestion {
   readonly now: Fact<EpochSeconds>
   /** Issuer identifier of the token service. */
   readonly server: Fact<string>
+  /** Undefined when it is about no ticket. */
+  readonly ticket: Fact<Case['ticket']>
 }
 
 export type Answer = 'yes' | 'no' | 'unknown'
@@ -77,9 +80,10 @@ export function createPartialCase(
       environment: question.environment,
       caseId: question.caseId,
       approval: unknown,
-    }),
+    } satisfies Record<keyof PolicyContext, unknown>),
     facts: unknown,
-  })
+    ticket: question.ticket,
+  } satisfies Record<keyof Case, unknown>)
   return check => {
     reading.isUnknown = false
     try {
@@ -116,7 +120,15 @@ interface Reading {
 
 function partyOf(reading: Reading, prefix: string, party: KnownParty & { readonly kind?: unknown }): unknown {
   const { subject, issuer, tenant, roles, claims, kind } = party
-  return lazily(reading, prefix, { subject, issuer, tenant, roles, claims, kind, token: unknown })
+  return lazily(reading, prefix, {
+    subject,
+    issuer,
+    tenant,
+    roles,
+    claims,
+    kind,
+    token: unknown,
+  } satisfies Record<keyof ActingParty | keyof NonNullable<Case['subject']>, unknown>)
 }
 
 /** An object whose unknown members throw when they are read. */

@@ -63,6 +63,7 @@ export function createPossibleRules(
         environment: question.environment,
         now: unknown,
         server,
+        ticket: undefined,
       })
     const askLeast = ask(question.least)
     const askMost = ask(question.most)

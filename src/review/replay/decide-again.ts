@@ -52,6 +52,7 @@ export function createDecideAgain(document: PolicyDocument): (past: PastDecision
             environment: past.environment,
             now: past.now,
             server: past.server,
+            ticket: past.ticket,
           } satisfies PartialQuestion,
           listener,
         ),

@@ -25,6 +25,8 @@ export interface PastDecision {
   readonly environment: Fact<string | undefined>
   readonly now: Fact<number>
   readonly server: Fact<string>
+  /** Whether it was about a ticket; undefined: it was not. */
+  readonly ticket: PartialQuestion['ticket']
   readonly before: { readonly effect: 'permit' | 'deny'; readonly rule: string }
   /** By whom it was decided then: a rule of a policy, or only the route itself, whose rules are not replayed. */
   readonly decidedBy: 'policy' | 'route'

@@ -70,7 +70,7 @@ function readHop(
     least: route?.scope ?? (outbound === undefined ? unknown : emptyScope),
     most: route?.scope ?? (outbound === undefined ? unknown : granted),
     subject: subjectOf(text(inbound, 'sub'), issuer, server),
-    kinds: kindsOf(text(inbound, 'subject_kind'), text(inbound, 'sub'), text(inbound, 'client_id')),
+    kinds: kindsOf(text(inbound, 'subject_kind')),
     actors:
       person === undefined
         ? actorsNamed(subjectsOf(inbound), { issuer, server, document })
@@ -79,6 +79,7 @@ function readHop(
     environment: config === undefined ? unknown : config.environment,
     now: secondsOf(time),
     server,
+    ticket: undefined,
     before,
     decidedBy,
     isInOrder: isInOrder(before, text(data, 'detail'), recordedMode !== undefined || outbound !== undefined),
@@ -125,9 +126,7 @@ function readToken(
     least: scope,
     most: scope,
     subject: isMachine ? undefined : subjectOf(text(subjectToken, 'sub'), issuer, server),
-    kinds: isMachine
-      ? ['machine']
-      : kindsOf(text(subjectToken, 'subject_kind'), text(subjectToken, 'sub'), undefined),
+    kinds: isMachine ? ['machine'] : kindsOf(text(subjectToken, 'subject_kind')),
     actors: isMachine
       ? [undefined]
       : person !== undefined
@@ -139,6 +138,7 @@ function readToken(
     environment: unknown,
     now: secondsOf(time),
     server,
+    ticket: text(data, 'purpose') === undefined ? undefined : unknown,
     before,
     decidedBy: decision === undefined ? 'route' : 'policy',
     isInOrder: isInOrder(before, text(data, 'detail'), true),
@@ -184,13 +184,8 @@ function originOf(issuer: string | undefined, server: Fact<string>): Fact<string
   return issuer === undefined || server === unknown || issuer === server ? unknown : issuer
 }
 
-function kindsOf(
-  recorded: string | undefined,
-  subject: string | undefined,
-  client: string | undefined,
-): readonly SubjectKind[] {
-  if (recorded === 'machine' || (subject !== undefined && subject === client)) return ['machine']
-  return recorded === 'user' ? ['user'] : ['user', 'machine']
+function kindsOf(recorded: string | undefined): readonly SubjectKind[] {
+  return recorded === 'machine' || recorded === 'user' ? [recorded] : ['user', 'machine']
 }
 
 function personOf(person: JsonObject, server: Fact<string>): PartialQuestion['actor'] {
