@@ -1,10 +1,13 @@
 import * as oauth from 'oauth4webapi'
+import * as openid from 'openid-client'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { StsClient } from '../../src/config/sidecar-config.ts'
 import { grantType } from '../../src/oauth/grant-type.ts'
 import { tokenType } from '../../src/oauth/token-type.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
+import { startHop } from '../support/start-hop.ts'
 import { type HubOptions, type RunningHubs, startHubs } from '../support/start-hub.ts'
-import { billingSecret, decodeClaims, ordersSecret } from '../support/token-service.ts'
+import { billingSecret, decodeClaims, ordersSecret, secretAuthentication } from '../support/token-service.ts'
 
 const insecure = { [oauth.allowInsecureRequests]: true } as const
 const asOrders = { client: { client_id: 'orders' }, authentication: oauth.ClientSecretBasic(ordersSecret) }
@@ -168,6 +171,85 @@ describe('an independent client (oauth4webapi)', () => {
       expect(metrics).toContain(`hopgate_token_service_answers_total${labels} 1`)
     }
   })
+})
+
+describe('another independent client (openid-client)', () => {
+  const configure = (id: string, secret: string, checksSignatures = false) =>
+    openid.discovery(new URL(hubs.issuer), id, secret, openid.ClientSecretBasic(secret), {
+      algorithm: 'oauth2',
+      execute: [
+        openid.allowInsecureRequests,
+        ...(checksSignatures ? [openid.enableNonRepudiationChecks] : []),
+      ],
+    })
+
+  it('finds the endpoints, introspects, revokes, and is told what it may not', async () => {
+    const token = await exchange(await start(), asOrders, 'billing')
+    const orders = await configure('orders', ordersSecret)
+    const billing = await configure('billing', billingSecret, true)
+    const answer = await openid.tokenIntrospection(billing, token)
+    expect(answer).toMatchObject({ active: true, sub: 'alice', aud: 'billing', client_id: 'orders' })
+    await expect(openid.tokenRevocation(billing, token)).rejects.toMatchObject({
+      error: 'unauthorized_client',
+    })
+    const wrong = await configure('orders', 'wrong')
+    await expect(openid.tokenRevocation(wrong, token)).rejects.toThrow()
+    expect(await openid.tokenIntrospection(billing, token)).toMatchObject({ active: true })
+    await openid.tokenRevocation(orders, token)
+    expect(await openid.tokenIntrospection(billing, token)).toEqual({ active: false })
+  })
+})
+
+describe('a sidecar that asks the hub about tokens', () => {
+  const secret = secretAuthentication('test-secret')
+  const audience = (name: string) =>
+    new Map([[name, { scope: ['orders:read'], ttlSeconds: undefined }]] as const)
+  const clients: StsClient[] = [
+    {
+      id: 'orders',
+      authentication: secretAuthentication(ordersSecret),
+      accepts: [],
+      audiences: audience('billing'),
+    },
+    { id: 'billing', authentication: secret, accepts: [], audiences: audience('ledger') },
+  ]
+
+  it.each([
+    ['introspection', 'JSON', false],
+    ['introspection', 'signed JWTs', true],
+    ['both', 'signed JWTs', true],
+  ])(
+    'by verify: %s, answered in %s, lets a token of the hub pass until it is revoked',
+    async (verify, _, signed) => {
+      const server = await start({ sts: { clients } })
+      const own = `{ id: billing, secret: "\${TEST_SECRET}" }`
+      const introspection = `{ client: ${own}, signed: ${signed}, cache: 0s, negative: 0s }`
+      const hop = await startHop({
+        issuerRules: `  - { issuer: '${hubs.issuer}', audience: [billing], introspection: ${introspection} }`,
+        exchange: `{ server: '${hubs.issuer}', client: ${own} }`,
+        routes: `  - { path: /ledger/**, audience: ledger, scope: orders:read, verify: ${verify} }`,
+      })
+      try {
+        const get = (token: string) =>
+          fetch(`${hop.url}/ledger/1`, { headers: { authorization: `Bearer ${token}` } })
+        const token = await exchange(server, asOrders, 'billing')
+        const spare = await exchange(server, asOrders, 'billing')
+        expect((await get(token)).status).toBe(200)
+        const [forwarded] = hop.upstream.requests
+        const issued = forwarded?.header('authorization')?.slice('Bearer '.length) ?? ''
+        expect(decodeClaims(issued)).toMatchObject({
+          aud: 'ledger',
+          act: { sub: 'billing', act: { sub: 'orders' } },
+        })
+        await revoke(server, asOrders, token)
+        expect((await get(token)).status).toBe(401)
+        expect((await get(spare)).status).toBe(200)
+        expect(hop.upstream.requests).toHaveLength(2)
+      } finally {
+        await hop.close()
+      }
+    },
+  )
 })
 
 describe('two hubs with one Redis', () => {
