@@ -224,6 +224,15 @@ describe('H10: dual identity', () => {
     }
   })
 
+  it('H10 an upstream that hands it back does not show it to the caller', async () => {
+    hop.upstream.answerWith(request =>
+      response(200, 'ok', { 'Txn-Token': request.header('txn-token') ?? '', 'X-Kept': 'yes' }),
+    )
+    const answer = await call(hop, '/dual/1', await userToken(hop))
+    expect(answer.headers.get('x-kept')).toBe('yes')
+    expect(answer.headers.get('txn-token')).toBeNull()
+  })
+
   it('H08 a Transaction Token in Authorization is no credential', async () => {
     await call(hop, '/dual/1', await userToken(hop))
     const transaction = (await hop.upstream.request(0)).header('txn-token') ?? ''

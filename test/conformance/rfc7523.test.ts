@@ -148,6 +148,17 @@ describe('an assertion is good once', () => {
     expect((await ask({ jti: 'b' })).status).toBe(200)
   })
 
+  it('also in the seconds after its end in which a slow clock would still take it', async () => {
+    const rules = { leewaySeconds: 300 }
+    sts = await createTestTokenService({ clients: machineClients(), rules })
+    const once = await assertion({ exp: sts.clock.now() + 10 })
+    expect((await ask({}, { assertion: once })).status).toBe(200)
+    sts.clock.advanceMs(300_000)
+    expect(await ask({}, { assertion: once })).toMatchObject({
+      json: { error_description: 'the assertion was used before' },
+    })
+  })
+
   it('and is not used up by a request that is refused', async () => {
     const once = await assertion()
     expect((await ask({}, { assertion: once, scope: 'orders:refund' })).status).toBe(400)

@@ -16,6 +16,7 @@ const dropped: ReadonlySet<string> = new Set([
   'te',
   'trailer',
   'transfer-encoding',
+  'txn-token',
   'upgrade',
 ])
 

@@ -36,8 +36,8 @@ export interface JwtBearerOptions extends IssuanceRules {
   readonly budget: ActorBudget
 }
 
-/** A replica with a slower clock may accept an assertion this much longer. */
-const leewaySeconds = 60
+/** No issuer's rules may accept an assertion for longer after its end; as long a used one is remembered. */
+const longestLeewaySeconds = 300
 
 /**
  * JWT bearer assertions as grants (RFC 7523 §2.1, RFC 10070): a trusted issuer vouches for a subject, and the client gets a
@@ -121,7 +121,12 @@ function useAssertion(
   const { tokenId, expiresAt } = assertion
   if (tokenId === undefined) return fail(tokenError('invalid_grant', 'the assertion has no jti'))
   const used = tokenError('invalid_grant', 'the assertion was used before')
-  return useOnce(replay, ['jwt-bearer', issuer, assertion.issuer, tokenId], expiresAt + leewaySeconds, used)
+  return useOnce(
+    replay,
+    ['jwt-bearer', issuer, assertion.issuer, tokenId],
+    expiresAt + longestLeewaySeconds,
+    used,
+  )
 }
 
 /** RFC 7521 §4.1.1. The client may try again when only the issuer's keys could not be fetched. */
