@@ -14,16 +14,12 @@ export function rehearsedClient(client: Omit<StsClient, 'authentication' | 'rate
   return { ...client, authentication: rehearsalAuthentication, rateLimit: undefined }
 }
 
-/** A configured token service for one of its clients. One that it does not know is refused, as it would be. */
-export function rehearsedHub(
-  hub: StsConfig,
-  clientId: string,
-  decides: Pick<StsConfig, 'policy' | 'environment'>,
-): StsConfig {
+/** A configured token service. A client that it does not know is refused, as it would be. */
+export function rehearsedHub(hub: StsConfig, decides: Pick<StsConfig, 'policy' | 'environment'>): StsConfig {
   return {
     ...hub,
     ...rehearsalKeysOf,
-    clients: hub.clients.filter(({ id }) => id === clientId).map(rehearsedClient),
+    clients: hub.clients.map(rehearsedClient),
     ...decides,
   }
 }

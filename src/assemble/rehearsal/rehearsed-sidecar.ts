@@ -21,7 +21,7 @@ export function rehearsedSidecar(
       policy: isForSidecars ? policy : hub.policy,
       environment: hub.environment,
     }
-    return { ...config, policy, sts: rehearsedHub(hub, exchange.client.id, decides) }
+    return { ...config, policy, sts: rehearsedHub(hub, decides) }
   }
   return { ...config, policy, sts: { ...ownTokenService(config), policy, environment } }
 }

@@ -90,7 +90,7 @@ function sidecarFor(suite: PolicySuite, asked: AskedQuestion): RehearsedSidecar 
             policy: policy?.document,
             environment,
           }
-        : rehearsedHub(hub, client, {
+        : rehearsedHub(hub, {
             policy: policy?.document,
             environment: environment ?? hub.environment,
           }),

@@ -299,6 +299,35 @@ rules:
     })
   })
 
+  it('is refused where the token service gives no Transaction Token, with dual identity', async () => {
+    const server = `exchange: { server: https://hub.example.com, client: { id: nightly, secret: '\${S}' } }`
+    const suite = (domain: string) => {
+      const hub = `
+listen: 127.0.0.1:0
+admin: 127.0.0.1:9191
+policy: policy.yaml
+sts:
+  issuer: https://hub.example.com
+  ${domain}
+  issuers: [{ issuer: https://login.example.com, audience: [shop] }]
+  clients: [{ id: nightly, secret: '\${S}', accepts: [shop] }]
+`
+      const sidecar = (permissive['nightly.yaml'] ?? '').replace('sts: {}', server)
+      return parseTestSuite(
+        `
+hub: hub.yaml
+env: { S: placeholder }
+cases: [{ name: one, request: ${at('/dual')}, expect: { decision: permit } }]
+`,
+        { ...permissive, 'nightly.yaml': sidecar, 'hub.yaml': hub },
+      )
+    }
+    const [given] = (await runPolicySuite(suite('trust_domain: shop.example'))).cases
+    expect(given?.outcome).toMatchObject({ decision: 'permit' })
+    const [refused] = (await runPolicySuite(suite(''))).cases
+    expect(refused?.outcome).toMatchObject({ decision: 'deny', route: 'dual' })
+  })
+
   it('is refused with a Transaction Token, which nobody has verified', async () => {
     const headers = 'headers: { Txn-Token: whatever }'
     const request = `{ config: nightly.yaml, url: http://nightly/dual, token: ${token}, ${headers} }`
