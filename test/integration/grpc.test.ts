@@ -33,6 +33,7 @@ const routes = `
   - { path: /shop.Orders/Put, audience: orders-api, scope: orders:write }
   - { path: /shop.Orders/**, audience: orders-api, scope: orders:read }
   - { path: /slow.Orders/**, audience: orders-api, scope: orders:read, timeout: 200ms }
+  - { path: /strong.Orders/**, audience: orders-api, scope: orders:read, require: { acr: mfa, max_age: 5m } }
   - { path: /public.Orders/**, public: true }
 `
 
@@ -340,6 +341,14 @@ describe('a call that is refused', () => {
     expect(calls).toBe(0)
     expect((await callGet(client, Buffer.from('yes'), authorized())).error).toBeUndefined()
     expect(calls).toBe(1)
+  })
+
+  it('because the login is too weak says UNAUTHENTICATED, and what login is wanted', async () => {
+    const { error } = await callGet(client, Buffer.of(), authorized(), {}, '/strong.Orders/Get')
+    expect(error).toMatchObject({ code: grpcStatus.UNAUTHENTICATED })
+    expect(error?.metadata.get('www-authenticate')).toEqual([
+      'Bearer realm="orders", error="insufficient_user_authentication", acr_values="mfa", max_age="300"',
+    ])
   })
 
   it('because the service is not there says UNAVAILABLE', async () => {
