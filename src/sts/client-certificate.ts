@@ -14,6 +14,8 @@ import type { KeyIndex } from '../tokens/key-index.ts'
 export interface CertificateTrust {
   /** Whether a certificate is one of the authorities of a trust domain. */
   isAuthorityOf(spiffeId: string, authority: X509Certificate): boolean
+  /** Whether it is one of any trust domain: it vouches for SPIFFE IDs then, and for no other names. */
+  isDomainAuthority(authority: X509Certificate): boolean
 }
 
 /** Answers whether a certificate is the one of a client; the error is for the record. */
@@ -60,7 +62,7 @@ function createMatcher({ id, authentication }: StsClient, trust: CertificateTrus
       const isSubject = createSubjectTest(authentication.subject)
       if (!isSubject.ok) throw wrong(`a name which ${isSubject.error}`)
       return ({ certificate, authority }) => {
-        if (authority === undefined) return fail(unverified)
+        if (authority === undefined || trust.isDomainAuthority(authority)) return fail(unverified)
         return isSubject.value(certificate.raw) ? ok(undefined) : fail('certificate: of another subject')
       }
     }

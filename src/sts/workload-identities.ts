@@ -86,8 +86,9 @@ export function openWorkloadIdentities(
     bundleOf: spiffeId => bundles.get(trustDomainOf(spiffeId)),
     isAuthorityOf(spiffeId, authority) {
       const material = authorities.get(trustDomainOf(spiffeId))
-      return material !== undefined && readAuthorities(material).some(one => one.raw.equals(authority.raw))
+      return material !== undefined && holds(material, authority)
     },
+    isDomainAuthority: authority => [...authorities.values()].some(material => holds(material, authority)),
     async warm() {
       const clusterKeys = [...clustersByIssuer.values()].map(({ keys }) => keys)
       await Promise.all([...clusterKeys, ...bundles.values()].map(keys => keys.warm()))
@@ -117,6 +118,10 @@ function bundleRules({ name, bundle }: TrustDomain): IssuerRules | undefined {
     maxActorDepth: 0,
     plaintext: false,
   }
+}
+
+function holds(material: TlsMaterial, authority: X509Certificate): boolean {
+  return readAuthorities(material).some(one => one.raw.equals(authority.raw))
 }
 
 const parsed = new WeakMap<object, readonly X509Certificate[]>()

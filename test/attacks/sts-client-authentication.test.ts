@@ -483,6 +483,15 @@ describe.skipIf(!canMakeCertificates)(`H07 client authentication${withCertificat
       }
     })
 
+    it('with the names of a client, from an authority that vouches for the SPIFFE IDs of a trust domain', async () => {
+      const names = ['DNS:by-dns.example.org', 'URI:urn:example:by-uri', 'URI:spiffe://other.org/a']
+      const extensions = ['authorityKeyIdentifier=keyid']
+      const foreign = identities.domains['other.org'].issue({ commonName: 'by-dn', names, extensions })
+      for (const client of ['by-dn', 'by-dns', 'by-uri']) {
+        await expectRefused(byCertificate(client, foreign), 'not of an authority for clients', client)
+      }
+    })
+
     it('with the name of a client in another place', async () => {
       const names = ['URI:by-dns.example.org', 'DNS:urn.example.by-uri', 'email:by-dns.example.org@x.test']
       const moved = identities.authority.issue({ commonName: 'by-dns.example.org', names })
