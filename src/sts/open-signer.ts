@@ -6,7 +6,7 @@ import type { StsConfig } from '../config/sidecar-config.ts'
 import { loadSigningKeys, readKeyFile } from './key-file.ts'
 import { scheduleKeys } from './key-schedule.ts'
 import { createSigner, type ReplaceableSigner, type Signer } from './signer.ts'
-import { generateSigningKey, type SigningKeys } from './signing-keys.ts'
+import { formatSigningKeys, generateSigningKey, type SigningKeys } from './signing-keys.ts'
 
 /** What became of the keys, for log and record: names only. */
 export interface KeyChange {
@@ -53,7 +53,6 @@ export function openSigner(
     const key = generateSigningKey(algorithm, { createdAt: Math.floor(clock.now()) })
     return { signer: createSigner([key], clock), close() {} }
   }
-  const signer = createSigner(loadSigningKeys(file, algorithm, clock.now()), clock)
   let retry: NodeJS.Timeout | undefined
   const read = (): void => {
     clearTimeout(retry)
@@ -61,6 +60,7 @@ export function openSigner(
       const keys = readKeyFile(file)
       if (keys === undefined) throw new Error(`${file}: the signing keys are gone`)
       const before = signer.keys()
+      if (formatSigningKeys(keys) === formatSigningKeys(before)) return
       signer.replace(keys)
       const change = describeChange(before, keys, signer, clock.now())
       const { at: _, ...names } = change
@@ -71,13 +71,27 @@ export function openSigner(
       retry = setTimeout(read, retryMs).unref()
     }
   }
+  // Watched before it is read: no change in between is missed.
   const watcher = watchContent({ files: () => [file], folders: [dirname(file)] }, read, deps.times)
-  return {
-    signer,
-    close() {
-      clearTimeout(retry)
-      watcher.close()
-    },
+  const close = (): void => {
+    clearTimeout(retry)
+    watcher.close()
+  }
+  const signer = openFile(file, algorithm, clock, close)
+  return { signer, close }
+}
+
+function openFile(
+  file: string,
+  algorithm: StsConfig['algorithm'],
+  clock: Clock,
+  giveUp: () => void,
+): ReplaceableSigner {
+  try {
+    return createSigner(loadSigningKeys(file, algorithm, clock.now()), clock)
+  } catch (cause) {
+    giveUp()
+    throw cause
   }
 }
 

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { keys } from '../../src/cli/keys.ts'
 import { parseSigningKeys } from '../../src/sts/signing-keys.ts'
 import { type RunningCommand, runHopgate } from '../support/child-process.ts'
 import { startLoad } from '../support/load.ts'
@@ -451,6 +452,35 @@ describe('the token service of several workers', () => {
         error: 'none',
       }),
     ).toBeGreaterThan(12)
+  })
+
+  it('forwards nothing that a compromised key signed, from no worker', async () => {
+    const file = join(folder, 'keys.json')
+    await start(yaml(3).replace('sts: { ', `sts: { keys: ${file}, `))
+    const [key] = parseSigningKeys(readFileSync(file, 'utf8'))
+    const kid = key.publicJwk.kid
+    const fields = await Promise.all(Array.from({ length: 12 }, authorization))
+    // Asked twice and more, so that every worker has many of the tokens in memory.
+    for (let times = 0; times < 3; times++) await Promise.all(fields.map(field => ask(field)))
+    const output = { write: () => true }
+    const args = ['retire', '--file', file, '--compromised', kid]
+    expect(await keys(args, { stdout: output, stderr: output })).toBe(0)
+    await running.logged('signing keys changed')
+    const signers = (): unknown[] =>
+      upstream.requests
+        .flatMap(one => one.headerAll('authorization'))
+        .map(field => decodeProtectedHeader(field.slice('Bearer '.length)).kid)
+    await until(async () => {
+      upstream.clear()
+      await Promise.all(fields.map(field => ask(field)))
+      return !signers().includes(kid)
+    }, 'every worker has the key that follows')
+    upstream.clear()
+    for (let times = 0; times < 5; times++) await Promise.all(fields.map(field => ask(field)))
+    expect(signers()).toHaveLength(60)
+    expect(signers()).not.toContain(kid)
+    await verifyIssued()
+    expect(readFileSync(auditFile(), 'utf8').match(/io\.hopgate\.keys\.changed\.v1/g)).toHaveLength(1)
   })
 
   it('signs with the keys of one file, and with those that it has become', async () => {

@@ -17,7 +17,7 @@ const by = {
   signer: createSigner([generateSigningKey()]),
 }
 
-function issue(issuance: Partial<Issuance> = {}, now = 1_000) {
+function issue(issuance: Partial<Issuance> = {}, now = 1_000, signer = by.signer) {
   const full: Issuance = {
     subject: 'alice',
     audience: 'orders-api',
@@ -32,7 +32,7 @@ function issue(issuance: Partial<Issuance> = {}, now = 1_000) {
     facts: noFacts,
     ...issuance,
   }
-  const issued = issueToken(full, by, now)
+  const issued = issueToken(full, { ...by, signer }, now)
   if (!issued.ok) return { error: issued.error, claims: {}, token: undefined, header: {} }
   const text = issued.value.value.expose()
   return { error: undefined, token: issued.value, claims: decodeClaims(text), header: decodeHeader(text) }
@@ -53,6 +53,14 @@ describe('an issued token', () => {
       exp: 1_060,
       jti: expect.stringMatching(/^[\w-]{27}$/),
     })
+  })
+
+  it('ends a minute before its key is published no longer', () => {
+    const clock = { now: () => 1_000, monotonicMs: () => 0 }
+    const key = { ...generateSigningKey(), publishedUntil: 1_100 }
+    expect(issue({}, 1_000, createSigner([key], clock)).claims).toMatchObject({ exp: 1_040 })
+    const late = createSigner([{ ...key, publishedUntil: 1_060 }], clock)
+    expect(issue({}, 1_000, late).error).toMatchObject({ code: 'invalid_request' })
   })
 
   const parent = (jti: string, expiresAt = 5_000, issuer = by.issuer): VerifiedToken =>

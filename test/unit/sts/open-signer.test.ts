@@ -1,4 +1,4 @@
-import { chmodSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
@@ -73,6 +73,19 @@ describe('a signer with a file', () => {
       },
     ])
     expect(log.join()).not.toContain(String(old.privateKey.export({ format: 'jwk' })['d']))
+  })
+
+  it('says nothing when it finds the keys that it has, as after it made the file', async () => {
+    const changes: KeyChange[] = []
+    const { signer } = open(changes)
+    const [kid] = signer.publicKeys().map(key => key.kid)
+    await new Promise(resolve => setTimeout(resolve, 100))
+    writeFileSync(file, `${readFileSync(file, 'utf8')}\n`)
+    await new Promise(resolve => setTimeout(resolve, 100))
+    expect(changes).toEqual([])
+    put([other])
+    await until(() => changes.length === 1, 'the change is noticed')
+    expect(changes).toMatchObject([{ removed: [kid] }])
   })
 
   it('follows a link that is swapped, as Kubernetes does it', async () => {
