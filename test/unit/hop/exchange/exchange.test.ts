@@ -5,10 +5,11 @@ import { Secret } from '../../../../src/base/secret.ts'
 import { createExchange, type ExchangeDependencies } from '../../../../src/hop/exchange/exchange.ts'
 import { LayeredCache } from '../../../../src/hop/exchange/layered-cache.ts'
 import { MemoryCache } from '../../../../src/hop/exchange/memory-cache.ts'
+import { permitMachine } from '../../../../src/model/exchange-request.ts'
 import { type RefusalCode, refusal } from '../../../../src/model/refusal.ts'
 import { permittedRequest } from '../../../support/exchange-request.ts'
 import { createFakeClock } from '../../../support/fake-clock.ts'
-import { anIssuedToken } from '../../../support/nouns.ts'
+import { anIssuedToken, aRoute, aVerifiedToken } from '../../../support/nouns.ts'
 import { createScriptedExchanger, type OpenExchange } from '../../../support/scripted-exchanger.ts'
 
 const context = { clientId: 'orders', server: 'https://hub.test', policyDigest: 'p1' }
@@ -47,6 +48,31 @@ describe('the exchange stage', () => {
     expect(exchange(request)).toEqual(ok({ token, source: 'memory' }))
     expect(exchange(permittedRequest())).toEqual(ok({ token, source: 'memory' }))
     expect(calls.length).toBe(1)
+  })
+
+  it('gets both tokens of a dual identity at once, and answers nothing with one of them', async () => {
+    const route = aRoute({ mode: 'machine', trustDomain: 'shop.test' })
+    const request = permitMachine(route, aVerifiedToken(), { effect: 'permit', rule: 'r', mode: 'machine' })
+    if (request === undefined) throw new Error('not permitted')
+    const no = fail(refusal('exchange.subject_rejected', 'no'))
+    const settle = async (own: 'issued' | 'refused', context: 'issued' | 'refused') => {
+      const { exchange, clock } = start({}, call => {
+        const outcome = call.request.mode === 'machine' ? own : context
+        const tokenId = call.request.mode === 'machine' ? 'own' : 'context'
+        call.answer(outcome === 'refused' ? no : ok({ ...issued(clock), tokenId }))
+      })
+      return { first: await exchange(request), again: exchange(request) }
+    }
+    const both = await settle('issued', 'issued')
+    const tokens = { token: { tokenId: 'own' }, transaction: { tokenId: 'context' } }
+    expect(both.first).toMatchObject({ ok: true, value: tokens })
+    expect(both.again).toMatchObject({ ok: true, value: { ...tokens, source: 'memory' } })
+    for (const [own, context] of [
+      ['issued', 'refused'],
+      ['refused', 'issued'],
+    ] as const) {
+      expect((await settle(own, context)).first).toEqual(no)
+    }
   })
 
   it('does not use a token from the moment that it may last be used', async () => {

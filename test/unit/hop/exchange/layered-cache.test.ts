@@ -52,6 +52,17 @@ describe('LayeredCache', () => {
     expect(cache.peek(key, now)).toBe(token)
   })
 
+  it('keeps in memory, and out of the shared tier, what is for this process only', () => {
+    const { cache, shared } = start()
+    const local: CacheKey = { ...key, isLocal: true }
+    expect(cache.find(local, now)).toBeUndefined()
+    cache.set(local, token, now)
+    expect(cache.find(local, now)).toEqual({ token, source: 'memory' })
+    cache.delete(local)
+    expect(cache.find(local, now)).toBeUndefined()
+    expect([shared.reads.length, shared.written, shared.deleted]).toEqual([0, [], []])
+  })
+
   it('writes and deletes both, and waits for no write', () => {
     const { cache, shared, memory } = start()
     expect(cache.set(key, token, now)).toBeUndefined()
