@@ -1,5 +1,5 @@
 import type { Clock, EpochSeconds } from '../base/clock.ts'
-import { digestFields } from '../base/digest.ts'
+import { sha256Base64Url } from '../base/digest.ts'
 import { LruMap } from '../base/lru-map.ts'
 import { fail, type MaybePromise, ok, type Result } from '../base/result.ts'
 import { SingleFlight } from '../base/single-flight.ts'
@@ -105,5 +105,5 @@ function hasEnded({ claims }: IntrospectionAnswer, now: EpochSeconds): boolean {
 }
 
 function keyOf(presented: string): string {
-  return digestFields('hopgate introspected token', [presented]).toString('base64url')
+  return sha256Base64Url(presented)
 }
