@@ -87,6 +87,37 @@ describe('the exchange stage', () => {
     expect(calls.length).toBe(2)
   })
 
+  it('finds nothing that was made in another context, as before a signing key was withdrawn', async () => {
+    let current = context
+    const { exchange, calls, clock } = start({ context: () => current }, call =>
+      call.answer(ok(issued(clock))),
+    )
+    const request = permittedRequest()
+    await exchange(request)
+    current = { ...context, policyDigest: 'p2' }
+    expect(exchange(request)).toBeInstanceOf(Promise)
+    await turn()
+    expect(exchange(request)).toMatchObject({ ok: true, value: { source: 'memory' } })
+    expect(calls.length).toBe(2)
+  })
+
+  it('keeps nothing that was made while the context became another', async () => {
+    let current = context
+    const { exchange, calls, clock } = start({ context: () => current })
+    const request = permittedRequest()
+    const first = exchange(request)
+    await turn()
+    current = { ...context, policyDigest: 'p2' }
+    calls[0]?.answer(ok(issued(clock)))
+    expect(await first).toMatchObject({ ok: true, value: { source: 'issued' } })
+    for (const again of [current, context]) {
+      current = again
+      expect(exchange(request)).toBeInstanceOf(Promise)
+    }
+    await turn()
+    expect(calls.length).toBe(3)
+  })
+
   it('makes one call for 200 concurrent requests of one key', async () => {
     const { exchange, calls, clock } = start()
     const waiting = Array.from({ length: 200 }, () => exchange(permittedRequest()))
