@@ -1,28 +1,35 @@
 import type { EpochSeconds } from '../../base/clock.ts'
 import { formatDuration } from '../../base/duration-text.ts'
-import { fail, type Result } from '../../base/result.ts'
+import { fail, type MaybePromise, type Result } from '../../base/result.ts'
 import type { Secret } from '../../base/secret.ts'
 import type { IssuerRules, KeySource } from '../../config/sidecar-config.ts'
+import { createAuthenticateActor } from '../../hop/authenticate/authenticate-actor.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
+import type { ProtectedRoute } from '../../model/route.ts'
 import { subjectKind } from '../../model/subject-kind.ts'
 import type { VerifiedToken } from '../../model/verified-token.ts'
 import type { Fact } from '../../review/explanation.ts'
 import { type CompactJws, readCompactJws } from '../../tokens/compact-jws.ts'
 import { describeValue } from '../../tokens/describe-value.ts'
 import { createTokenVerifiers } from '../../tokens/token-verifiers.ts'
-import type { Verifier } from '../../tokens/verifier.ts'
 import type { RehearsalKeys } from '../rehearsal/rehearsal-keys.ts'
 
 export interface TokenExplainer {
   readonly issuers: readonly IssuerRules[]
   readonly tokenBytes: number
-  /** Verifies with the keys that the configuration names. */
-  readonly verifier: Verifier
   /** Stand in for the issuers' when these are not asked for, or cannot be had. */
   readonly keys: RehearsalKeys
-  /** Whether signatures are looked at. */
-  readonly verify: boolean
+  /** The route that the tokens are for, which takes the signature for proof. */
+  readonly route: ProtectedRoute
   readonly now: EpochSeconds
+}
+
+/** A token of a request, and the stage that it is for. */
+export interface PresentedToken {
+  readonly name: 'token' | 'actor token'
+  readonly presented: Secret
+  /** The stage, with the keys that the configuration names; undefined where signatures are not looked at. */
+  readonly authenticate: (() => MaybePromise<Result<VerifiedToken, Refusal>>) | undefined
 }
 
 /** What became of a token, and what was seen of it. */
@@ -36,53 +43,51 @@ export interface ExplainedToken {
 /**
  * Verifies a token as a sidecar does. Where the signature cannot or shall not be verified, its claims are signed anew with a
  * key that stands in for the issuer's, so that every other check is still made, and what comes of it is unproven.
- *
- * @param name for the facts: `token` or `actor token`
  */
 export async function explainToken(
-  presented: Secret,
-  name: string,
+  { name, presented, authenticate }: PresentedToken,
   explainer: TokenExplainer,
 ): Promise<ExplainedToken> {
-  const { issuers, tokenBytes, verifier, keys, verify, now } = explainer
-  const text = presented.expose()
-  const read = readCompactJws(text, tokenBytes)
-  if (!read.ok)
-    return { verified: fail(refusal('token.invalid', read.error)), facts: [], unproven: undefined }
-  const issuer = issuers.find(rules => rules.issuer === read.value.claims['iss'])
-  const facts = describeToken(read.value, issuer, name, now)
-  if (verify) {
-    const verified = await verifier.verify(text, now)
-    if (verified.ok) {
-      return { verified, facts: [...facts, ...verifiedFacts(verified.value, name)], unproven: undefined }
-    }
-    if (verified.error.code !== 'token.keys_unavailable') return { verified, facts, unproven: undefined }
+  const { issuers, tokenBytes, now } = explainer
+  const read = readCompactJws(presented.expose(), tokenBytes)
+  const issuer = read.ok ? issuers.find(rules => rules.issuer === read.value.claims['iss']) : undefined
+  const facts = read.ok ? describeToken(read.value, issuer, name, now) : []
+  const verified = await authenticate?.()
+  if (verified?.ok === true) {
+    return { verified, facts: [...facts, ...verifiedFacts(verified.value, name)], unproven: undefined }
   }
-  const why = verify
-    ? `the keys of ${read.value.claims['iss']} could not be had, so the signature of the ${name} was not verified`
-    : `the signature of the ${name} was not verified (--no-verify)`
-  const verified = await verifyClaims(read.value, issuers, keys, now)
+  if (verified !== undefined && verified.error.code !== 'token.keys_unavailable') {
+    return { verified, facts, unproven: undefined }
+  }
+  if (!read.ok) return { verified: fail(refusal('token.invalid', read.error)), facts, unproven: undefined }
+  const claimed = await verifyClaims(read.value, name, explainer)
   return {
-    verified,
+    verified: claimed,
     facts: [
       ...facts,
       { name: `${name}: signature`, value: 'not verified' },
-      ...(verified.ok ? describeSubject(verified.value, name) : []),
+      ...(claimed.ok ? describeSubject(claimed.value, name) : []),
     ],
-    unproven: why,
+    unproven:
+      verified === undefined
+        ? `the signature of the ${name} was not verified (--no-verify)`
+        : `the keys of ${read.value.claims['iss']} could not be had, so the signature of the ${name} was not verified`,
   }
 }
 
 /** Every check but those of the signature and its header. */
 async function verifyClaims(
   { claims }: CompactJws,
-  issuers: readonly IssuerRules[],
-  keys: RehearsalKeys,
-  now: EpochSeconds,
+  name: PresentedToken['name'],
+  { issuers, keys, route, now }: TokenExplainer,
 ): Promise<Result<VerifiedToken, Refusal>> {
   const verifiers = createTokenVerifiers(issuers.map(keys.standIn), keys.dependencies(now))
+  const clock = { now: () => now, monotonicMs: () => 0 }
+  const text = keys.sign(claims)
   try {
-    return await verifiers.jwt.verify(keys.sign(claims), now)
+    return await (name === 'token'
+      ? verifiers.jwt.verify(text, now)
+      : createAuthenticateActor(verifiers, clock)(text, route))
   } finally {
     verifiers.close()
   }

@@ -1,10 +1,11 @@
 import { type Clock, systemClock } from '../../base/clock.ts'
 import { createHttpClient } from '../../base/http-client.ts'
 import { silentLog } from '../../base/log.ts'
-import type { Secret } from '../../base/secret.ts'
+import { Secret } from '../../base/secret.ts'
 import type { SidecarConfig } from '../../config/sidecar-config.ts'
 import type { ReceivedRequest } from '../../hop/accept/accept.ts'
 import { findRouteCandidates } from '../../hop/accept/route-candidates.ts'
+import { readBearerToken } from '../../hop/authenticate/read-credentials.ts'
 import type { AdmittedRequest } from '../../model/admitted-request.ts'
 import type { Refusal } from '../../model/refusal.ts'
 import type { ProtectedRoute, Route } from '../../model/route.ts'
@@ -17,7 +18,7 @@ import { createRehearsalKeys } from '../rehearsal/rehearsal-keys.ts'
 import { describeRefusal } from './describe-refusal.ts'
 import { explainDecision } from './explain-decision.ts'
 import { explainExchange } from './explain-exchange.ts'
-import { type ExplainedToken, explainToken, type TokenExplainer } from './explain-token.ts'
+import { explainToken, type PresentedToken, type TokenExplainer } from './explain-token.ts'
 
 /** A request as somebody would send it. */
 export interface ExplainedRequest {
@@ -86,25 +87,36 @@ export async function explain(
     pass('accept', acceptFacts(admitted.value, candidates), true)
     if (!isProtected(admitted.value)) return end({ would: 'forward', unproven })
 
+    const { value: accepted } = admitted
     const explainer: TokenExplainer = {
       issuers: config.issuers,
       tokenBytes: config.limits.tokenBytes,
-      verifier: verifiers.jwt,
       keys: createRehearsalKeys(),
-      verify,
+      route: accepted.route,
       now: clock.now(),
     }
-    const way = wayOf(config.routes, admitted.value.route)
+    const way = wayOf(config.routes, accepted.route)
     const facts: Fact[] = [{ name: 'verify', value: way }]
-    const callers: VerifiedToken[] = []
-    const given = { token: request.token, 'actor token': actorOf(admitted.value, request) }
-    if (given.token === undefined) {
-      const missing = await stages.authenticate(admitted.value)
-      if (!missing.ok) return refuse('authenticate', missing.error, facts)
+    const credentials = readBearerToken(accepted.authorization)
+    if (!credentials.ok) return refuse('authenticate', credentials.error, facts)
+    const presented: PresentedToken[] = [
+      {
+        name: 'token',
+        presented: new Secret(credentials.value),
+        authenticate: verify ? () => stages.authenticate(accepted) : undefined,
+      },
+    ]
+    const { actorToken: actor } = accepted
+    if (actor !== undefined) {
+      presented.push({
+        name: 'actor token',
+        presented: new Secret(actor),
+        authenticate: verify ? () => stages.authenticateActor(actor, accepted.route) : undefined,
+      })
     }
-    for (const [name, presented] of Object.entries(given)) {
-      if (presented === undefined) continue
-      const explained: ExplainedToken = await explainToken(presented, name, explainer)
+    const callers: VerifiedToken[] = []
+    for (const one of presented) {
+      const explained = await explainToken(one, explainer)
       facts.push(...explained.facts)
       if (!explained.verified.ok) return refuse('authenticate', explained.verified.error, facts)
       if (explained.unproven !== undefined) unproven.push(explained.unproven)
@@ -158,11 +170,6 @@ function receive(
     rawHeaders,
     socket: { remoteAddress: '127.0.0.1', encrypted: url.protocol === 'https:' },
   }
-}
-
-/** Only what the sidecar has read of the request counts. */
-function actorOf(admitted: AdmittedRequest, { actorToken }: ExplainedRequest): Secret | undefined {
-  return admitted.actorToken === undefined ? undefined : actorToken
 }
 
 function bySignature(route: Route): Route {

@@ -70,6 +70,96 @@ describe('an explanation', () => {
   })
 })
 
+describe('an explanation of a request under a policy', () => {
+  const options = {
+    routes: `
+  - { name: read, path: /orders/**, methods: [GET], audience: orders-api, scope: orders:read, optional_scope: orders:write }
+  - { name: address, path: '/orders/{id}/address', methods: [PUT], audience: orders-api, scope: address:write }
+  - { name: refund, path: '/orders/{id}/refund', methods: [PUT], audience: orders-api, scope: orders:refund }
+  - { name: view, path: /view, audience: orders-api, scope: orders:read, mode: impersonation }
+`,
+    more: `
+policy: config/policy.yaml
+environment: production
+context: { case_id: X-Case-Id, actor_token: X-Actor-Token }
+`,
+  }
+  let supported: RunningHop
+
+  beforeAll(async () => {
+    supported = await startHop({ issuer, ...options })
+  })
+  afterAll(() => supported.close())
+
+  const scope = 'orders:read orders:write orders:refund address:write'
+  const alice = { sub: 'alice', tenant: 'blue', scope }
+  const agent = { sub: 'agent-7', tenant: 'blue', roles: ['support'] }
+  const inCase = { 'X-Case-Id': 'CASE-1042' }
+
+  it.each([
+    ['GET', '/orders/17', alice, undefined, {}],
+    ['GET', '/orders/17', { ...alice, scope: 'orders:write' }, undefined, {}],
+    ['PUT', '/orders/17/address', alice, agent, inCase],
+    ['PUT', '/orders/17/address', alice, agent, {}],
+    ['PUT', '/orders/17/address', alice, agent, { 'X-Case-Id': 'CASE-1' }],
+    ['PUT', '/orders/17/address', alice, { ...agent, tenant: 'red' }, inCase],
+    ['PUT', '/orders/17/address', alice, { ...agent, aud: 'other' }, inCase],
+    ['PUT', '/orders/17/address', alice, alice, inCase],
+    ['PUT', '/orders/17/refund', alice, agent, inCase],
+    ['PUT', '/orders/17/refund', alice, { ...agent, roles: ['support-lead'] }, inCase],
+    ['GET', '/view', alice, { ...agent, roles: ['support-lead'] }, inCase],
+    ['GET', '/orders/17', { ...alice, may_act: { sub: 'billing' } }, undefined, {}],
+    ['GET', '/orders/17', { ...alice, case_id: 'CASE-2000' }, undefined, inCase],
+  ] as const)(
+    'says of %s %s for %j by %j with %j what the sidecar does',
+    async (method, path, claims, actor, headers) => {
+      const token = await issuer.sign(claims)
+      const actorToken = actor && (await issuer.sign(actor))
+      const explanation = await explain(
+        {
+          file: 'orders.yaml',
+          config: readConfig(hopYaml(issuer, supported.upstream.url, options)),
+          verify: true,
+        },
+        {
+          method,
+          url: new URL(`${supported.url}${path}`),
+          headers: Object.entries(headers).flat(),
+          token: new Secret(token),
+          actorToken: actorToken === undefined ? undefined : new Secret(actorToken),
+        },
+      )
+      const index = supported.lines.length
+      const answer = await fetch(`${supported.url}${path}`, {
+        method,
+        headers: {
+          ...headers,
+          authorization: `Bearer ${token}`,
+          ...(actorToken !== undefined && { 'x-actor-token': actorToken }),
+        },
+      })
+      await answer.text()
+      const event = await supported.event(index)
+      const { conclusion } = explanation
+      if (conclusion.would === 'refuse') {
+        expect({ code: event.refusal, reason: event.detail }).toEqual({
+          code: conclusion.refusal.code,
+          reason: conclusion.refusal.reason,
+        })
+        expect(answer.status).toBe(conclusion.refusal.status)
+      } else {
+        expect(answer.status).toBe(200)
+        const bounds = explanation.stages
+          .flatMap(({ facts }) => facts)
+          .find(({ name }) => name === 'issued token')
+        expect(bounds?.value).toMatchObject({
+          scope_at_most: (event as { outbound?: { scope?: string } }).outbound?.scope,
+        })
+      }
+    },
+  )
+})
+
 describe('hopgate explain', () => {
   function prepare(): { readonly folder: string; readonly put: (name: string, text: string) => string } {
     const folder = createTempFolder()

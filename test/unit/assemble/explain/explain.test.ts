@@ -39,7 +39,7 @@ upstream: http://127.0.0.1:3000
 policy: policy.yaml
 environment: production
 decision_points: { pdp: { url: https://pdp.test } }
-context: { case_id: X-Case-Id, actor_token: X-Actor-Token, trust_domain: shop.example }
+context: { case_id: X-Case-Id, actor_token: X-Actor-Token${changes.policy === undefined ? '' : ', trust_domain: shop.example'} }
 issuers:
   - { issuer: https://login.test, audience: [shop-web], keys: ${keys} ${changes.issuer ?? ''} }
 ${changes.exchange ?? exchange}
@@ -52,7 +52,7 @@ routes:
     allow: subject.tenant == request.headers["x-tenant"]
   - { name: fresh, path: /fresh, audience: orders-api, require: { acr: [mfa], max_age: 15m } }
   - { name: own, path: /own, audience: orders-api, scope: orders:read, mode: machine }
-  - { name: dual, path: /dual, audience: orders-api, scope: orders:read, identity: dual }
+${changes.policy === undefined ? '' : '  - { name: dual, path: /dual, audience: orders-api, scope: orders:read, identity: dual }'}
   - { name: asked, path: /asked, audience: orders-api, decide: pdp }
   - { name: health, path: /healthz, public: true }
 `,
@@ -212,6 +212,13 @@ describe('the explanation of a request that would be exchanged', () => {
     expect(JSON.parse(renderExplanationJson(explanation)).stages.accept.route).toBe('address')
   })
 
+  it('takes the token from a header field that is given as one, too', async () => {
+    const explanation = await ask({ headers: ['Authorization', `Bearer ${await signAlice()}`] })
+    expect(explanation.conclusion).toEqual({ would: 'exchange', unproven: [] })
+    const twice = await ask({ headers: ['Authorization', 'Bearer x'], token: await signAlice() })
+    expect(twice.conclusion).toMatchObject({ refusal: { code: 'token.ambiguous' } })
+  })
+
   it('says that a public route needs no token', async () => {
     const explanation = await ask({ path: '/healthz' })
     expect(explanation.conclusion).toEqual({ would: 'forward', unproven: [] })
@@ -359,6 +366,10 @@ describe('an explanation without the keys', () => {
     expect(outcomes(explanation)[1]).toBe('unproven')
     expect(factsOf(explanation, 'authenticate')['token: signature']).toBe('not verified')
     expect(factsOf(explanation, 'exchange')['cache key id']).toContain('unknown')
+    const actor = await login.sign({ sub: 'agent-7', aud: 'other' })
+    expect((await ask({ token: forged, actorToken: actor, verify: false })).conclusion).toMatchObject({
+      refusal: { code: 'token.invalid', reason: 'actor token: aud names nobody here' },
+    })
     const late = await login.sign({ exp: 1_000_000_000, iat: 999_999_900 })
     expect((await ask({ token: late, verify: false })).conclusion).toMatchObject({
       refusal: { code: 'token.invalid', reason: 'expired' },

@@ -276,15 +276,18 @@ rules:
   it('is granted a token of the sidecar itself, and says nothing of the caller', async () => {
     const job = '{ sub: batch, client_id: batch, scope: reports:write }'
     const byJob = `{ config: nightly.yaml, url: http://nightly/own, token: ${job} }`
-    expect(await ask(at('/own'))).toMatchObject({ decision: 'deny', rule: 'own#mode' })
-    expect(await ask(byJob)).toMatchObject({
+    expect(await ask(at('/own'), permissive)).toMatchObject({ decision: 'deny', rule: 'own#mode' })
+    expect(await ask(byJob, permissive)).toMatchObject({
       decision: 'permit',
       route: 'own',
-      rule: 'worker-itself',
+      rule: 'itself',
       granted: { mode: 'machine', subject: 'nightly', scope: ['reports:write'], act: [] },
     })
     const without = byJob.replace(', scope: reports:write', '')
-    expect(await ask(without)).toMatchObject({ decision: 'deny', refusal: 'policy.scope_missing' })
+    expect(await ask(without, permissive)).toMatchObject({
+      decision: 'deny',
+      refusal: 'policy.scope_missing',
+    })
   })
 
   it('takes a permit for the Transaction Token as well, with dual identity', async () => {
