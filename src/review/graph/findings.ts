@@ -137,7 +137,19 @@ function findUnsatisfiable(blocked: ReachResult['blocked']): Finding[] {
 
 function findOrphans(system: System, reaches: readonly Reach[]): Finding[] {
   const used = new Set(reaches.flatMap(({ reached }) => reached.map(({ token }) => token.audience)))
-  for (const { routes } of system.gates) for (const { audience } of routes) used.add(audience)
+  for (const { routes } of system.gates) {
+    for (const { audience, trustDomain } of routes) {
+      used.add(audience)
+      if (trustDomain !== undefined) used.add(trustDomain)
+    }
+  }
+  // Transaction Tokens and tickets are not followed, and yet what they are for is used.
+  for (const { trustDomain } of system.servers) if (trustDomain !== undefined) used.add(trustDomain)
+  for (const { rules } of policiesOf(system)) {
+    for (const { ticket, into } of rules) {
+      if (ticket !== undefined && into !== 'own') for (const audience of into) used.add(audience)
+    }
+  }
   for (const { accepts } of system.gates)
     for (const { audience } of accepts) for (const one of audience) used.add(one)
   return policiesOf(system).flatMap(document =>

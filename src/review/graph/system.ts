@@ -42,6 +42,8 @@ export interface TokenServer {
   readonly issuer: string
   readonly accepts: readonly Acceptance[]
   readonly clients: readonly ServerClient[]
+  /** The audience of its Transaction Tokens. */
+  readonly trustDomain?: string
   readonly maxActorDepth: number
   /** How often one actor may be in a chain. */
   readonly maxActorVisits: number
@@ -100,6 +102,7 @@ function readServer(file: string, sts: StsConfig): TokenServer {
     file,
     issuer: sts.issuer,
     accepts: sts.issuers.map(readAcceptance),
+    ...(sts.transactionDomain !== undefined && { trustDomain: sts.transactionDomain }),
     clients: sts.clients.map(({ id, accepts, audiences, grants }) => ({
       id,
       grants: new Set(grants ?? impliedGrants(sts)),

@@ -182,6 +182,12 @@ ${clients}    - { id: billing, secret: "\${SECRET}", accepts: [orders-api], audi
     expect(other.findings).toMatchObject([
       { kind: 'orphan-audience', message: expect.stringContaining('lost-api') },
     ])
+    const trusted = graphOf({
+      routes: { shop, orders },
+      hub: `  trust_domain: lost-api\n${clients}`,
+      policies: { 'policy.yaml': orphaned },
+    })
+    expect(trusted.findings).toEqual([])
   })
 
   it('finds two policies in one system', () => {
