@@ -6,11 +6,9 @@ import { createTokenEventWriter } from '../../../../src/hub/token-event-line.ts'
 import { decisionFacts } from '../../../../src/model/audit-event.ts'
 import type { Decision } from '../../../../src/model/decision.ts'
 import { subjectKind } from '../../../../src/model/subject-kind.ts'
-import type { VerifiedToken } from '../../../../src/model/verified-token.ts'
-import { actorSubjects, parseActor } from '../../../../src/oauth/actor.ts'
+import { actorSubjects } from '../../../../src/oauth/actor.ts'
 import { grantType } from '../../../../src/oauth/grant-type.ts'
 import { formatScope, scopeSet } from '../../../../src/oauth/scope-set.ts'
-import type { PolicyDocument } from '../../../../src/policy/document.ts'
 import { createPolicy } from '../../../../src/policy/policy.ts'
 import type { PolicyQuestion } from '../../../../src/policy/question.ts'
 import { caseIdOf } from '../../../../src/policy/read-case.ts'
@@ -18,161 +16,8 @@ import { createDecideAgain } from '../../../../src/review/replay/decide-again.ts
 import { createEventReader } from '../../../../src/review/replay/read-event.ts'
 import { anAuditEvent, inboundFacts, outboundFacts } from '../../../support/audit-event.ts'
 import { aRoute } from '../../../support/nouns.ts'
-import { aTokenOf, noon, parseTestPolicy, policyServer } from '../../../support/policy.ts'
-
-const clients = ['orders', 'billing']
-const audiences = ['orders-api', 'billing-api']
-const scopes = ['r', 's']
-
-/** A condition or none of it: whatever a rule can ask. */
-const maybe = (...texts: string[]): fc.Arbitrary<string> =>
-  fc.oneof({ weight: 4, arbitrary: fc.constant('') }, { weight: 1, arbitrary: fc.constantFrom(...texts) })
-
-const someRule = fc
-  .record({
-    mode: fc.constantFrom('delegation', 'delegation', 'delegation', 'impersonation'),
-    who: fc.constantFrom('client: [orders]', 'kind: [service]', 'kind: [service]'),
-    actor: maybe(
-      'actor: anyone',
-      'actor: anyone',
-      'actor: { roles: [support] }',
-      'actor: { tenant: as-subject }',
-      'actor: { subject: [agent] }',
-      'actor: { issuer: [https://login.test] }',
-    ),
-    kind: maybe('kind: [user]', 'kind: [machine]'),
-    subject: maybe('subject: [alice]', "subject: ['job*']"),
-    issuer: maybe('issuer: [https://login.test]', `issuer: [${policyServer}]`),
-    tenant: maybe('tenant: [blue]'),
-    attributes: maybe('attributes: { vip: true }'),
-    into: fc.constantFrom('own', '[orders-api]', '[billing-api]', '[orders-api, billing-api]'),
-    scopes: maybe('scopes: [r]', 'scopes: [s]'),
-    when: maybe('when: subject.vip == true', 'when: client.id == "orders"'),
-    caseId: maybe('case_id: true', "case_id: 'CASE-[0-9]+'"),
-    acr: maybe('acr: [mfa]'),
-    environment: maybe('environment: [production]'),
-    hours: maybe(
-      "business_hours: { from: '08:00', to: '18:00' }",
-      "business_hours: { from: '00:00', to: '06:00' }",
-    ),
-  })
-  .map(
-    ({
-      mode,
-      who,
-      actor,
-      kind,
-      subject,
-      issuer,
-      tenant,
-      attributes,
-      into,
-      scopes: some,
-      when,
-      ...require
-    }) => {
-      const list = (...texts: string[]) => texts.filter(text => text !== '').join(', ')
-      const conditions = list(...Object.values(require))
-      return list(
-        `mode: ${mode}`,
-        `who: { ${list(who, actor)} }`,
-        `for: { ${list(kind, subject, issuer, tenant, attributes)} }`,
-        `into: ${into}`,
-        some,
-        when,
-        conditions && `require: { ${conditions} }`,
-      )
-    },
-  )
-
-function policyWith(rules: readonly string[]): PolicyDocument {
-  return parseTestPolicy(`
-clients: { orders: { kind: service }, billing: { kind: service }, storefront: { kind: service } }
-audiences:
-  orders-api: { scopes: [r, s], served_by: [orders] }
-  billing-api: { scopes: [r, s], served_by: [billing] }
-rules:
-${rules.map((rule, index) => `  - { id: rule-${index}, ${rule} }`).join('\n')}
-`)
-}
-
-const somePolicy = fc.array(someRule, { minLength: 1, maxLength: 6 }).map(policyWith)
-
-function seldom<T>(...values: T[]): fc.Arbitrary<T | undefined> {
-  return fc.oneof(
-    { weight: 6, arbitrary: fc.constant(undefined) },
-    { weight: 1, arbitrary: fc.constantFrom(...values) },
-  )
-}
-
-/** What came before was often more generous. */
-const generous = fc.constant(
-  policyWith(
-    ['delegation', 'impersonation'].map(
-      mode =>
-        `mode: ${mode}, who: { kind: [service], actor: anyone }, for: {}, into: [orders-api, billing-api]`,
-    ),
-  ),
-)
-
-const someClaims = fc.record({
-  tenant: fc.constantFrom(undefined, 'blue', 'red'),
-  roles: fc.constantFrom(undefined, ['support']),
-  vip: fc.constantFrom(undefined, true),
-  acr: fc.constantFrom(undefined, 'mfa'),
-  case_id: seldom('CASE-1', 'CASE-2'),
-  may_act: seldom({ sub: 'nobody' }),
-})
-
-const someToken: fc.Arbitrary<VerifiedToken> = fc
-  .record({
-    subject: fc.constantFrom('alice', 'job:1'),
-    issuer: fc.constantFrom('https://login.test', policyServer),
-    claims: someClaims,
-    isMachine: fc.boolean(),
-    act: fc.constantFrom(
-      undefined,
-      { sub: 'storefront', iss: policyServer },
-      { sub: 'storefront', iss: 'https://login.test' },
-      { sub: 'agent', iss: 'https://login.test', roles: ['support'], tenant: 'blue' },
-    ),
-  })
-  .map(({ subject, issuer, claims, isMachine, act }) => {
-    const all = {
-      iss: issuer,
-      ...claims,
-      ...(isMachine && { subject_kind: 'machine' }),
-      ...(act !== undefined && { act }),
-      ...(issuer === policyServer && {
-        sub_id: { format: 'iss_sub', iss: 'https://login.test', sub: subject },
-      }),
-    }
-    const known = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
-    return { ...aTokenOf(subject, known), actor: parseActor(act, 8) }
-  })
-
-const somePerson = fc.option(
-  someClaims.map(({ may_act: _, case_id: __, ...claims }) =>
-    aTokenOf('agent', Object.fromEntries(Object.entries(claims).filter(([, value]) => value !== undefined))),
-  ),
-  { nil: undefined, freq: 2 },
-)
-
-const someQuestion: fc.Arbitrary<PolicyQuestion> = fc
-  .record({
-    mode: fc.constantFrom('delegation' as const, 'delegation' as const, 'impersonation' as const),
-    client: fc.constantFrom(...clients),
-    audience: fc.constantFrom(...audiences),
-    scope: fc.subarray(scopes).map(list => scopeSet(list)),
-    subject: someToken,
-    actorToken: somePerson,
-    caseId: fc.constantFrom(undefined, 'CASE-1'),
-    environment: fc.constantFrom(undefined, 'production', 'staging'),
-  })
-  .map(({ caseId, environment, ...question }) => ({
-    ...question,
-    context: { now: noon, caseId, environment, approval: undefined },
-  }))
+import { noon, policyServer } from '../../../support/policy.ts'
+import { generousPolicy, somePolicy, someQuestion } from '../../../support/policy-questions.ts'
 
 /** The line that a sidecar writes of this decision. */
 function hopLine(
@@ -266,7 +111,7 @@ describe('replay', () => {
     const answers = { permit: 0, deny: 0, undecidable: 0 }
     fc.assert(
       fc.property(
-        fc.oneof(generous, somePolicy),
+        fc.oneof(generousPolicy, somePolicy),
         somePolicy,
         fc.array(fc.tuple(someQuestion, fc.constantFrom('hop', 'hop with configuration', 'token')), {
           minLength: 20,
