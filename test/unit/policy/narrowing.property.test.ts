@@ -11,7 +11,7 @@ import { createDocumentEngine } from '../../../src/policy/document-engine.ts'
 import { createPolicy } from '../../../src/policy/policy.ts'
 import { createCaseReader } from '../../../src/policy/read-case.ts'
 import { createRouteRules } from '../../../src/policy/route-rules.ts'
-import { compileRule } from '../../../src/policy/rule.ts'
+import { type Case, type Check, compileRule, type Lack } from '../../../src/policy/rule.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
 import { anAdmittedRequest, aRoute } from '../../support/nouns.ts'
 import { noon, policyServer } from '../../support/policy.ts'
@@ -49,6 +49,14 @@ function boundsOf(document: PolicyDocument, id: string, audience: string) {
   if (rule === undefined || at === undefined) throw new Error(`no rule ${id} at ${audience}`)
   const standard = rule.mode === 'impersonation' ? 60 : Number.POSITIVE_INFINITY
   return { mode: rule.mode, scope: scopeAt(rule, at), ttlSeconds: rule.ttlSeconds ?? standard }
+}
+
+function firstLack(checks: readonly Check[], asked: Case): Lack | undefined {
+  for (const check of checks) {
+    const lack = check(asked)
+    if (lack !== undefined) return lack
+  }
+  return undefined
 }
 
 describe('narrowing is a law', () => {
@@ -272,8 +280,8 @@ describe('a policy', () => {
                 continue
               if (at === undefined || permitted !== undefined) continue
               const { steps } = compileRule(rule, scopeAt(rule, at), at.servedBy)
-              const lacks = steps.map(checks =>
-                checks.map(check => check(read.value)).find(lack => lack !== undefined),
+              const lacks: readonly (Lack | undefined)[] = steps.map((checks: readonly Check[]) =>
+                firstLack(checks, read.value),
               )
               const step = lacks.findIndex(lack => lack !== undefined)
               const what = lacks[step]?.what
