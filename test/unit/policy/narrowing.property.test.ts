@@ -32,13 +32,22 @@ const scopes = ['r', 's', 't']
 const someScope = fc.subarray(scopes).map(list => scopeSet(list))
 const someLife = fc.option(fc.integer({ min: 1, max: 400 }), { nil: undefined })
 
-/** Any policy, with lives here and there. */
-const withLives = fc
-  .tuple(fc.oneof(generousPolicy, somePolicy), fc.array(someLife, { minLength: 6, maxLength: 6 }))
+const someBound = fc.record({
+  ttlSeconds: someLife,
+  scope: fc.constantFrom(undefined, scopeSet(['r']), scopeSet(['s']), scopeSet(['r', 's'])),
+})
+
+/** Any policy, with bounds here and there. */
+const withBounds = fc
+  .tuple(fc.oneof(generousPolicy, somePolicy), fc.array(someBound, { minLength: 6, maxLength: 6 }))
   .map(
-    ([document, lives]): PolicyDocument => ({
+    ([document, bounds]): PolicyDocument => ({
       ...document,
-      rules: document.rules.map((rule, index) => ({ ...rule, ttlSeconds: lives[index] })),
+      rules: document.rules.map((rule, index) => ({
+        ...rule,
+        scope: bounds[index]?.scope,
+        ttlSeconds: bounds[index]?.ttlSeconds,
+      })),
     }),
   )
 
@@ -64,8 +73,8 @@ describe('narrowing is a law', () => {
     let permits = 0
     await fc.assert(
       fc.asyncProperty(
-        withLives,
-        withLives,
+        withBounds,
+        withBounds,
         fc.array(fc.tuple(someQuestion, someScope, someScope, someScope, someLife), {
           minLength: 20,
           maxLength: 40,
@@ -128,7 +137,7 @@ describe('narrowing is a law', () => {
     let issued = 0
     await fc.assert(
       fc.asyncProperty(
-        withLives,
+        withBounds,
         fc.record({ scope: someScope, ttlSeconds: someLife, isListed: fc.boolean() }),
         fc.array(
           fc.record({
