@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { jwtBearerClientAssertion } from '../../src/oauth/grant-type.ts'
+import { tokenType } from '../../src/oauth/token-type.ts'
 import { createMemoryRevocationStore } from '../../src/sts/memory-revocation-store.ts'
 import type { RevocationStore } from '../../src/sts/revocation-store.ts'
 import { createFakeClock } from '../support/fake-clock.ts'
@@ -74,6 +75,16 @@ describe('a token that was revoked', () => {
     for (const subject_token of [twin, family.parent]) {
       expect((await sts.exchange({ subject_token, audience: 'orders' }, asBilling)).status).toBe(400)
     }
+  })
+
+  it('is nobody who acts for another either', async () => {
+    const form = { actor_token: family.child, actor_token_type: tokenType.accessToken }
+    await sts.exchange(form)
+    const before = sts.lastEvent().detail
+    await revoke(family.parent)
+    expect((await sts.exchange(form)).json).toMatchObject({ error: 'invalid_request' })
+    expect(sts.lastEvent()).toMatchObject({ kind: 'refused', detail: 'actor token: revoked' })
+    expect(before).not.toContain('revoked')
   })
 
   it('G09 is worth nothing to an exchange that had asked just before: what comes out is dead', async () => {

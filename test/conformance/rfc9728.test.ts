@@ -2,6 +2,7 @@ import * as oauth from 'oauth4webapi'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { findFreePort } from '../../src/assemble/demo/ports.ts'
 import { describeProtectedResource } from '../../src/oauth/protected-resource.ts'
+import { connectHttp2Client } from '../support/http2-client.ts'
 import { type RawResponse, requestRaw } from '../support/raw-client.ts'
 import { type RunningHop, startHop } from '../support/start-hop.ts'
 import { response } from '../support/upstream.ts'
@@ -93,6 +94,24 @@ describe('RFC 9728: protected resource metadata', () => {
       expect([answer.status, answer.header('allow')]).toEqual([405, 'GET, HEAD'])
     }
     expect(hop.upstream.requests).toEqual([])
+  })
+
+  it('§3.1 is read over HTTP/2 as well', async () => {
+    const client = await connectHttp2Client(hop.url)
+    try {
+      const got = await client.request({ ':path': `${wellKnown}/v1` })
+      expect([got.status, JSON.parse(got.text).resource]).toEqual([200, resource])
+      const head = await client.request({ ':path': `${wellKnown}/v1`, ':method': 'HEAD' })
+      expect([head.status, head.headers['content-length'], head.text]).toEqual([
+        200,
+        got.headers['content-length'],
+        '',
+      ])
+      const bare = await client.request({ ':path': '/orders/1' })
+      expect(bare.headers['www-authenticate']).toContain(`resource_metadata="${metadataUrl}"`)
+    } finally {
+      await client.close()
+    }
   })
 
   it('§3.2 is JSON, and may be kept for a while', async () => {
