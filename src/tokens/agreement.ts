@@ -9,8 +9,8 @@ import { describeValue } from './describe-value.ts'
 import { checkIntrospectedKind } from './introspected-token.ts'
 
 /**
- * Compares what an issuer says of an active token with the JWT itself, which was verified. A member that the answer
- * leaves out, as RFC 7662 lets it, contradicts nothing; one that is there must say what the token says. Only scope may
+ * Compares what an issuer says of an active token with the JWT itself, which was verified. A member that one
+ * of them leaves out contradicts nothing, but for actors: who acts must be in the token. One that is in both must be the same. Only scope may
  * be less, since an issuer may tell each resource server its own part (RFC 7662 §2.2): the token then holds no more.
  *
  * @returns the token, or one with less scope; the error names the member
@@ -20,7 +20,7 @@ export function agreeOn(
   members: JsonObject,
   { issuer, audience, maxActorDepth }: IssuerRules,
 ): Result<VerifiedToken, string> {
-  const { iss, sub, client_id: clientId, jti, acr, exp, aud, act } = members
+  const { iss, sub, client_id: clientId, jti, acr, auth_time: authTime, exp, aud, act } = members
   const otherKind = checkIntrospectedKind(members)
   if (otherKind !== undefined) return fail(otherKind)
   if ('cnf' in members) return fail('cnf: a sender-constrained token was presented as a bearer token')
@@ -30,6 +30,7 @@ export function agreeOn(
     differing('client_id', clientId, token.clientId) ??
     differing('jti', jti, token.tokenId) ??
     differing('acr', acr, token.authenticationContext) ??
+    differing('auth_time', authTime, token.authenticatedAt) ??
     // Some servers keep whole seconds of what they have signed with a fraction.
     differing('exp', typeof exp === 'number' ? Math.floor(exp) : exp, Math.floor(token.expiresAt))
   if (other !== undefined) return fail(other)
@@ -47,7 +48,7 @@ export function agreeOn(
 }
 
 function differing(name: string, said: unknown, own: unknown): string | undefined {
-  if (said === undefined || said === own) return undefined
+  if (said === undefined || own === undefined || said === own) return undefined
   return `the issuer says ${name} ${describeValue(said)}, and the token another`
 }
 

@@ -10,6 +10,7 @@ beforeEach(async () => {
     scope: 'orders:read orders:write',
     jti: 'j',
     acr: 'mfa',
+    auth_time: 7,
     act: { sub: 'front' },
   })
 })
@@ -43,6 +44,18 @@ describe('a token that is verified by both', () => {
     expect(await verify()).toBe(await asking.verify('jwt', token))
   })
 
+  it('takes nothing from the answer that it does not have itself, and is not refused for it', async () => {
+    const plain = await asking.issuer.sign({ client_id: undefined, jti: undefined })
+    asking.answer({ active: true, client_id: 'shop-web', jti: 'j', acr: 'mfa', auth_time: 7 })
+    const verified = await verify(plain)
+    expect(verified).toBe(await asking.verify('jwt', plain))
+    expect(verified).toMatchObject({
+      clientId: undefined,
+      authenticationContext: undefined,
+      authenticatedAt: undefined,
+    })
+  })
+
   it('holds no more scope than the issuer says', async () => {
     asking.answer({ active: true, scope: 'orders:read' })
     const verified = await verify()
@@ -63,6 +76,7 @@ describe('a token that is verified by both', () => {
     ['client_id', { client_id: 'other' }],
     ['jti', { jti: 'k' }],
     ['acr', { acr: 'pwd' }],
+    ['auth_time', { auth_time: 8 }],
     ['exp', { exp: 2_000_000_000 }],
     ['exp', { exp: '1' }],
     ['for nobody', { aud: ['other'] }],
