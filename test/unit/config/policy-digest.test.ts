@@ -38,6 +38,9 @@ describe('the policy digest', () => {
       ['ttl: 30s', 'ttl: 30s, require: { acr: mfa }'],
       ['ttl: 30s', 'ttl: 30s, require: { max_age: 5m }'],
       ['path: /b, public: true', 'path: /b, audience: x'],
+      ['ttl: 30s', 'ttl: 30s, mode: machine'],
+      ['service: orders', 'service: orders\ncontext: { trust_domain: shop.test }'],
+      ['service: orders', 'service: orders\nsts: { trust_domain: shop.test }'],
       ['path: /b, public: true', 'path: /b, public: true, websocket: true'],
       ['path: /b, public: true', 'path: /b, public: true, websocket: { origins: [https://a.test] }'],
       ['service: orders', 'service: orders2'],
@@ -67,6 +70,23 @@ describe('the policy digest', () => {
       inside(`secret: "\${S}", authentication: client_secret_post`),
     ]
     expect(new Set(texts.map(text => digest(text, env))).size).toBe(texts.length)
+  })
+
+  it('is another when a route has dual identity, or a client other grants or tickets', () => {
+    const dual = `${routes}context: { trust_domain: shop.test }\n`
+    expect(digest(dual.replace('ttl: 30s', 'ttl: 30s, identity: dual'))).not.toBe(digest(dual))
+    const client = (more: string) =>
+      digest(`${goodSidecar}sts: { clients: [{ id: b, secret: "\${S}", audiences: {}${more} }] }\n`, {
+        S: 's',
+      })
+    const rule = '{ audience: a, purposes: [p] }'
+    const digests = [
+      '',
+      ', grants: [jwt_bearer]',
+      `, tickets: { issue: [${rule}] }`,
+      `, tickets: { redeem: [${rule}] }`,
+    ]
+    expect(new Set(digests.map(client)).size).toBe(4)
   })
 
   it('does not hang on secrets, limits or addresses', () => {

@@ -46,6 +46,21 @@ rules:
   '</title><script>.yaml',
 )
 
+describe('a rule for tickets', () => {
+  it('says that it is for tickets, and of which purposes', () => {
+    const rules = (['issue', 'redeem'] as const).map(
+      step =>
+        `  - { id: ${step}, who: { kind: [service] }, for: {}, into: [a], ticket: { ${step}: [export, mail] } }`,
+    )
+    const clients = 'clients: { b: { kind: service } }\naudiences: { a: {} }'
+    const document = parseTestPolicy(`${clients}\nrules:\n${rules.join('\n')}\n`)
+    const text = renderMatrixMarkdown(createMatrixTable(document, 'policy.yaml'))
+    expect(text).toContain('to issue a ticket for')
+    expect(text).toContain('to redeem a ticket for')
+    expect(text).toContain('mail')
+  })
+})
+
 describe('the matrix in words', () => {
   it('says every condition of a rule', () => {
     expect(renderMatrixMarkdown(usual)).toBe(`# Who may exchange what, for whom, into which audience
