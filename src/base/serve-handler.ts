@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
-import { TLSSocket, type TlsOptions } from 'node:tls'
+import type { TLSSocket, TlsOptions } from 'node:tls'
 import type { HttpHandler, HttpRequest, HttpResponse } from './http-message.ts'
 import type { Log } from './log.ts'
 import { readPresentedCertificate } from './presented-certificate.ts'
@@ -112,10 +112,9 @@ async function answer(
   if (text === undefined) return empty(400)
   const { socket } = req
   const peer = socket.remoteAddress ?? ''
-  const certificate =
-    socket instanceof TLSSocket
-      ? readPresentedCertificate(socket, options.tls?.hasAuthorities === true)
-      : undefined
+  const certificate = isEncrypted(socket)
+    ? readPresentedCertificate(socket, options.tls?.hasAuthorities === true)
+    : undefined
   const request: HttpRequest = { ...head, body: text, peer, certificate }
   const response = await withDeadline(
     options.requestTimeoutMs,
@@ -204,4 +203,9 @@ function write(req: IncomingMessage, res: ServerResponse, response: HttpResponse
   }
   res.writeHead(response.status, fields)
   res.end(req.method === 'HEAD' ? undefined : response.body)
+}
+
+/** By what Node says of it: to ask for its class would load TLS where nobody speaks it. */
+function isEncrypted(socket: Socket): socket is TLSSocket {
+  return 'encrypted' in socket && socket.encrypted === true
 }
