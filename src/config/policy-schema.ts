@@ -11,8 +11,10 @@ function listOf<T extends z.ZodType>(item: T, title: string) {
   return z.array(item).min(1).meta({ title })
 }
 
-const texts = listOf(word, 'a list of texts')
-const patterns = texts.meta({ title: 'a list of texts, in which a last * stands for any rest' })
+const texts = z
+  .union([word.transform(one => [one]), z.array(word).min(1)])
+  .meta({ title: 'a text, or a list of texts' })
+const patterns = texts.meta({ title: 'a text or a list of texts, in which a last * stands for any rest' })
 
 const scalar = z.union([z.string(), z.number(), z.boolean()])
 
