@@ -54,6 +54,7 @@ export function loadForReview<T>(
 /** Where nothing is decided. */
 const places: readonly { readonly pattern: RegExp; readonly value: string }[] = [
   { pattern: /(?:^|\.)secrets?(?:\[\d+\])?$/, value: 'made-up-for-the-review' },
+  { pattern: /^sts\.tickets\.key$/, value: 'made-up-for-the-review-of-a-policy' },
   { pattern: /(?:^|\.)redis$/, value: 'redis://127.0.0.1' },
   { pattern: /^(?:cache\.prefix|audit\.file)$/, value: 'made-up' },
 ]

@@ -1,8 +1,15 @@
-import { permit } from '../../src/model/exchange-request.ts'
+import { type MachineRequest, permit, permitMachine } from '../../src/model/exchange-request.ts'
 import type { VerifiedToken } from '../../src/model/verified-token.ts'
 import { actorDepth, parseActor } from '../../src/oauth/actor.ts'
 import type { ExchangeMode } from '../../src/oauth/exchange-mode.ts'
-import { formatScope, intersectScope, type ScopeSet, scopeSet } from '../../src/oauth/scope-set.ts'
+import { grantType } from '../../src/oauth/grant-type.ts'
+import {
+  formatScope,
+  intersectScope,
+  isScopeWithin,
+  type ScopeSet,
+  scopeSet,
+} from '../../src/oauth/scope-set.ts'
 import { createAllOf } from '../../src/policy/all-of.ts'
 import { createDocumentEngine } from '../../src/policy/document-engine.ts'
 import type { PolicyEngine } from '../../src/policy/engine.ts'
@@ -99,6 +106,12 @@ async function exchange(
     ])
     const server = system.servers.find(({ issuer }) => issuer === gate.server)
     const issued: VerifiedToken[] = []
+    if (route.mode === 'machine') {
+      const decision = await engine.decide(anAdmittedRequest({ route }), token)
+      const request = permitMachine(route, token, decision, { caseId: undefined, hasTransaction: false })
+      if (request === undefined || server === undefined) return []
+      return issueMachine(server, policyOf(server), gate.client, request)
+    }
     for (const actorToken of gate.takesPerson ? [undefined, person] : [undefined]) {
       const decision = await engine.decide(anAdmittedRequest({ route }), token, actorToken)
       const request = permit(route, token, decision, { actorToken, caseId: undefined })
@@ -122,6 +135,33 @@ async function exchange(
     }
   }
   return issued
+}
+
+/** What the client credentials grant decides. */
+function issueMachine(
+  server: TokenServer,
+  policy: Policy | undefined,
+  client: string,
+  { audience, scope }: MachineRequest,
+): readonly VerifiedToken[] {
+  const known = server.clients.find(({ id }) => id === client)
+  const target = known?.audiences?.get(audience)
+  if (known?.grants.has(grantType.clientCredentials) !== true || target === undefined) return []
+  if (!isScopeWithin(scope, target.scope)) return []
+  const context = { now: noon, caseId: undefined, environment: server.environment, approval: undefined }
+  const question = {
+    mode: 'machine',
+    client,
+    audience,
+    scope,
+    subject: undefined,
+    actorToken: undefined,
+  } as const
+  const decision = policy?.decide({ ...question, context })
+  if (decision?.effect === 'deny') return []
+  const { issuer } = server
+  const claims = { sub: client, iss: issuer, subject_kind: 'machine' }
+  return [aVerifiedToken({ issuer, subject: client, audience: [audience], clientId: client, scope, claims })]
 }
 
 interface Asked {

@@ -71,7 +71,7 @@ function findLoops(reach: Reach): Finding[] {
         }
       : {
           kind: 'loop' as const,
-          message: `tokens can go round until the first one ends, and no actor is added: ${chain}`,
+          message: `tokens can go round, and no chain of actors grows that would end it: ${chain}`,
           because: [describeEntry(reach.entry)],
         }
   })
@@ -182,7 +182,7 @@ function findDifferentPolicies({ gates, servers }: System): Finding[] {
 }
 
 /** Each policy once. */
-function policiesOf({ gates, servers }: System): readonly PolicyDocument[] {
+function policiesOf({ gates, servers }: Pick<System, 'gates' | 'servers'>): readonly PolicyDocument[] {
   const documents = new Map<string, PolicyDocument>()
   for (const { policy } of [...gates, ...servers])
     if (policy !== undefined) documents.set(policy.digest, policy)

@@ -8,6 +8,8 @@ import {
   describeToken,
   exchangeAtServer,
   lacking,
+  type MachineRequest,
+  machineAtServer,
   nextActor,
   occasions,
   type ServerRequest,
@@ -38,6 +40,38 @@ export function exchangeAtGate(
     )
   }
   const found = new OutcomeCollector()
+  const narrowed = (scope: ScopeSet | undefined): { readonly least: ScopeSet; readonly most: ScopeSet } => {
+    const optional = scope === undefined ? route.optionalScope : intersectScope(route.optionalScope, scope)
+    return {
+      least: union(route.scope, intersectScope(optional, token.least)),
+      most: union(route.scope, token.most === undefined ? optional : intersectScope(optional, token.most)),
+    }
+  }
+  if (route.mode === 'machine') {
+    // The gate asks for itself, whoever calls; the caller's token only narrows.
+    if (route.trustDomain === undefined && !token.kinds.includes('machine')) {
+      return refused('the route is for callers that act for themselves')
+    }
+    const { client, environment } = gate
+    const { audience, mode, resource, scope: least } = route
+    const question = { mode, client, audience, least, most: least, subject: undefined, environment }
+    const deciding = askRules(gate, question)
+    if (deciding.rules.length === 0) return refused(`at ${gate.service}, ${deciding.reason}`)
+    for (const { id, scope } of deciding.rules) {
+      const request = {
+        client,
+        audience,
+        resource,
+        ...narrowed(scope),
+        rules: id === undefined ? [] : [id],
+        deepestIn: accepted.maxActorDepth,
+      }
+      found.add(
+        server === undefined ? machineOutside(gate, request) : machineAtServer(server, request, askRules),
+      )
+    }
+    return found.outcomes
+  }
   for (const { acting, kind } of occasions(token, gate.takesPerson)) {
     // The route's scope must be granted whole; what is optional is narrowed afterwards.
     const question = {
@@ -52,16 +86,8 @@ export function exchangeAtGate(
     const deciding = askRules(gate, question)
     if (deciding.rules.length === 0) found.add(refused(`at ${gate.service}, ${deciding.reason}`))
     for (const { id, scope } of deciding.rules) {
-      const optional = scope === undefined ? route.optionalScope : intersectScope(route.optionalScope, scope)
       const request: ServerRequest = {
-        question: {
-          ...question,
-          least: union(route.scope, intersectScope(optional, token.least)),
-          most: union(
-            route.scope,
-            token.most === undefined ? optional : intersectScope(optional, token.most),
-          ),
-        },
+        question: { ...question, ...narrowed(scope) },
         grant: grantType.tokenExchange,
         resource: route.resource,
         rules: id === undefined ? [] : [id],
@@ -93,6 +119,27 @@ function exchangeOutside(gate: Gate, { question, rules, deepestIn }: ServerReque
     },
     rules,
     depthAfter: depthAfter(token.actor, actor),
+    deepestIn,
+    deepestOut: unlimited,
+    mostVisits: unlimited,
+  }
+  return { outcomes: [outcome], reasons: [] }
+}
+
+function machineOutside(gate: Gate, { audience, most, rules, deepestIn }: MachineRequest): Outcomes {
+  const outcome = {
+    token: {
+      issuer: gate.server,
+      audience,
+      client: undefined,
+      actor: 'nobody' as const,
+      least: emptyScope,
+      most,
+      kinds: ['machine' as const],
+      origin: gate.server,
+    },
+    rules,
+    depthAfter: () => 0,
     deepestIn,
     deepestOut: unlimited,
     mostVisits: unlimited,

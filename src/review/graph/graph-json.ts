@@ -23,6 +23,7 @@ export function graphJson({ system, reaches, findings }: PolicyGraph): string {
     })),
     entries: reaches.map(describeReach),
     findings,
+    not_followed: system.notFollowed,
   }
   return `${JSON.stringify(document, undefined, 2)}\n`
 }

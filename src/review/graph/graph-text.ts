@@ -9,7 +9,8 @@ export function graphText({ system, reaches, findings }: PolicyGraph): string {
   const { gates, servers } = system
   const routes = gates.reduce((sum, gate) => sum + gate.routes.length, 0)
   const head = `${count(gates, 'sidecar')} with ${routes} protected ${routes === 1 ? 'route' : 'routes'}, ${count(servers, 'token service')}, ${count(reaches, 'entry', 'entries')}\n`
-  return [head, ...reaches.map(reachText), findingsText(findings)].join('\n')
+  const rest = system.notFollowed.map(what => `Not followed: ${what}\n`)
+  return [head, ...reaches.map(reachText), ...rest, findingsText(findings)].join('\n')
 }
 
 /** A tree: what hangs below a line begins with what the line ends with. */

@@ -34,13 +34,8 @@ export function exchangeAtServer(
   if (accepted === undefined) return refused(`${at}, ${client.id} may not present a ${describeToken(token)}`)
   const target = targetOf(server, client, audience)
   if (target === undefined) return refused(`${at}, ${client.id} may not ask for ${audience}`)
-  if (resource !== undefined && resource !== audience && !target.resources.includes(resource)) {
-    return refused(`${at}, ${resource} is no resource of ${audience}`)
-  }
-  if (!isScopeWithin(question.least, target.scope)) {
-    const missing = lacking(question.least, target.scope)
-    return refused(`${at}, ${client.id} may not have ${missing} at ${audience}`)
-  }
+  const unfit = unfitness(target, client.id, { audience, resource, least: question.least })
+  if (unfit !== undefined) return refused(`${at}, ${unfit}`)
   const most = intersectScope(question.most, target.scope)
   const asked = { ...question, most, environment: server.environment }
   const deciding = askRules(server, asked)
@@ -99,41 +94,79 @@ export function exchangeByClient(
   return found.outcomes
 }
 
-/** The tokens that a client can have for itself (RFC 6749 §4.4). */
+/** What a client is asked to have for itself. */
+export interface MachineRequest {
+  readonly client: string
+  readonly audience: string
+  readonly resource: string | undefined
+  readonly least: ScopeSet
+  readonly most: ScopeSet
+  /** Rules that have permitted it so far. */
+  readonly rules: readonly string[]
+  /** Deepest chain of the caller that has passed so far. */
+  readonly deepestIn: number
+}
+
+/** The token that a client can have for itself (RFC 6749 §4.4): nobody acts in it, and it begins a life of its own. */
+export function machineAtServer(
+  server: TokenServer,
+  { audience, resource, least, ...request }: MachineRequest,
+  askRules: AskRules,
+): Outcomes {
+  const { environment, issuer } = server
+  const at = `at ${issuer}`
+  const client = server.clients.find(({ id }) => id === request.client)
+  if (client === undefined) return refused(`${at}, nobody is called ${request.client}`)
+  if (!client.grants.has(grantType.clientCredentials)) {
+    return refused(`${at}, ${client.id} may not use the grant ${grantType.clientCredentials}`)
+  }
+  const target = targetOf(server, client, audience)
+  const unfit = target === undefined ? undefined : unfitness(target, client.id, { audience, resource, least })
+  if (target === undefined) return refused(`${at}, ${client.id} may not ask for ${audience}`)
+  if (unfit !== undefined) return refused(`${at}, ${unfit}`)
+  const most = intersectScope(request.most, target.scope)
+  const question = {
+    mode: 'machine',
+    client: client.id,
+    audience,
+    least,
+    most,
+    subject: undefined,
+    environment,
+  } as const
+  const deciding = askRules(server, question)
+  if (deciding.rules.length === 0) return refused(`${at}, ${deciding.reason}`)
+  const outcomes = deciding.rules.map(
+    ({ id, scope }): Outcome => ({
+      token: {
+        issuer,
+        audience,
+        client: client.id,
+        actor: 'nobody',
+        least,
+        most: scope === undefined ? most : intersectScope(most, scope),
+        kinds: ['machine'],
+        origin: issuer,
+      },
+      rules: id === undefined ? request.rules : [...request.rules, id],
+      depthAfter: () => 0,
+      deepestIn: request.deepestIn,
+      deepestOut: unlimited,
+      mostVisits: unlimited,
+    }),
+  )
+  return { outcomes, reasons: [] }
+}
+
+/** Every token that a client can have for itself. */
 export function machineTokens(
   server: TokenServer,
   client: ServerClient,
   askRules: AskRules,
 ): readonly Outcome[] {
-  if (!client.grants.has(grantType.clientCredentials)) return []
-  const { environment, issuer } = server
-  return targetsOf(server, client).flatMap(([audience, target]) => {
-    const question = {
-      mode: 'machine',
-      client: client.id,
-      audience,
-      least: emptyScope,
-      most: target.scope,
-      subject: undefined,
-      environment,
-    } as const
-    return askRules(server, question).rules.map(({ id, scope }) => ({
-      token: {
-        issuer,
-        audience,
-        client: client.id,
-        actor: 'nobody' as const,
-        least: emptyScope,
-        most: scope === undefined ? target.scope : intersectScope(target.scope, scope),
-        kinds: ['machine' as const],
-        origin: issuer,
-      },
-      rules: id === undefined ? [] : [id],
-      depthAfter: () => 0,
-      deepestIn: unlimited,
-      deepestOut: unlimited,
-      mostVisits: unlimited,
-    }))
+  return targetsOf(server, client).flatMap(([audience, { scope }]) => {
+    const asked = { client: client.id, audience, resource: undefined, least: emptyScope, most: scope }
+    return machineAtServer(server, { ...asked, rules: [], deepestIn: unlimited }, askRules).outcomes
   })
 }
 
@@ -181,6 +214,20 @@ function acceptAtServer(
   const isForClient =
     grant !== grantType.tokenExchange || token.audience === undefined || client.accepts.has(token.audience)
   return isForClient ? accepted : undefined
+}
+
+/** Why a target does not fit what is asked for. */
+function unfitness(
+  target: Target,
+  client: string,
+  asked: { readonly audience: string; readonly resource: string | undefined; readonly least: ScopeSet },
+): string | undefined {
+  const { audience, resource, least } = asked
+  if (resource !== undefined && resource !== audience && !target.resources.includes(resource)) {
+    return `${resource} is no resource of ${audience}`
+  }
+  if (isScopeWithin(least, target.scope)) return undefined
+  return `${client} may not have ${lacking(least, target.scope)} at ${audience}`
 }
 
 interface Target {

@@ -9,6 +9,8 @@ import type { PolicyDocument } from '../../policy/document.ts'
 export interface System {
   readonly gates: readonly Gate[]
   readonly servers: readonly TokenServer[]
+  /** What configurations have that is not followed: nobody should take the graph for more than it is. */
+  readonly notFollowed: readonly string[]
 }
 
 /** Whose tokens are taken, and which. */
@@ -72,13 +74,20 @@ export type ReadConfig =
 export function readSystem(configs: readonly ReadConfig[]): System {
   const gates: Gate[] = []
   const servers: TokenServer[] = []
+  const notFollowed: string[] = []
   for (const read of configs) {
     const { file } = read
     if (read.kind === 'sidecar') gates.push(readGate(file, read.config))
     const { sts } = read.config
     if (sts !== undefined) servers.push(readServer(file, sts))
+    if (sts?.tickets !== undefined) notFollowed.push(`tickets of ${sts.issuer}`)
+    if (sts?.transactionDomain !== undefined) notFollowed.push(`Transaction Tokens of ${sts.issuer}`)
+    const routes = read.kind === 'sidecar' ? read.config.routes : []
+    if (routes.some(route => route.kind === 'protected' && route.trustDomain !== undefined)) {
+      notFollowed.push(`Transaction Tokens that ${file} sends along`)
+    }
   }
-  return { gates, servers }
+  return { gates, servers, notFollowed }
 }
 
 function readGate(file: string, config: SidecarConfig): Gate {

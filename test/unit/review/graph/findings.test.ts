@@ -5,7 +5,7 @@ import { parseSidecarConfig } from '../../../../src/config/parse-sidecar.ts'
 import { buildGraph, type PolicyGraph } from '../../../../src/review/graph/graph.ts'
 import { graphText } from '../../../../src/review/graph/graph-text.ts'
 
-const env = { SECRET: 'a-secret-of-the-tests' }
+const env = { SECRET: 'a-secret-of-the-tests', KEY: 'k'.repeat(32) }
 
 /** A hub and its sidecars; the policy is the same file to all of them unless it is given by service. */
 function graphOf({
@@ -205,6 +205,51 @@ ${clients}    - { id: billing, secret: "\${SECRET}", accepts: [orders-api], audi
     const graph = graphOf({ routes: { shop }, hub: clients })
     expect(graphText(graph)).toContain('orders (no sidecar here) → orders-api: [orders:read]')
     expect(graphText(graph)).not.toContain('shop (no sidecar here)')
+  })
+
+  it('takes a rule for possible that only a request for more is decided by', () => {
+    const two = policy
+      .replace('orders-api: { scopes: [orders:read]', 'orders-api: { scopes: [orders:read, orders:write]')
+      .replace(
+        /rules: .*/s,
+        `rules:
+  - { id: read, who: { client: [shop, orders] }, for: {}, into: [shop-api, orders-api], scopes: [orders:read, shop:read] }
+  - { id: write, who: { client: [orders] }, for: {}, into: [orders-api], scopes: [orders:write] }
+`,
+      )
+    const wide = clients
+      .replace('accepts: [shop-api]', 'accepts: [web]')
+      .replace('orders-api: { scope: orders:read }', 'orders-api: { scope: orders:read orders:write }')
+    const text = graphText(graphOf({ routes: { shop }, hub: wide, policies: { 'policy.yaml': two } }))
+    expect(text).toContain('→ orders-api: [orders:read] by read')
+    expect(text).toContain('→ orders-api: [orders:write] by write')
+  })
+
+  it('makes of a machine on a route for machines the workload itself, and of nobody else anything', () => {
+    const itself = 'audience: orders-api, scope: orders:read, mode: machine'
+    const rules = policy.replace(
+      'rules: [',
+      'rules: [{ id: itself, mode: machine, who: { client: [orders] }, into: [orders-api] }, ',
+    )
+    const about = {
+      hub: clients,
+      policies: { 'policy.yaml': rules.replace('kind: [user]', 'kind: [user, machine]') },
+    }
+    const graph = graphOf({ routes: { shop, orders: { from: 'shop-api', route: itself } }, ...about })
+    expect(graphText(graph)).toContain('orders "orders-route" → orders-api: orders:read by itself')
+    const users = graphOf({
+      routes: { shop, orders: { from: 'shop-api', route: itself } },
+      ...about,
+      policies: { 'policy.yaml': rules },
+    })
+    expect(users.findings.find(({ kind }) => kind === 'unsatisfiable-route')?.because).toContain(
+      'the route is for callers that act for themselves',
+    )
+  })
+
+  it('says what it does not follow', () => {
+    const graph = graphOf({ routes: { shop, orders }, hub: `  tickets: { key: "\${KEY}" }\n${clients}` })
+    expect(graphText(graph)).toContain('Not followed: tickets of https://hub.test')
   })
 
   it('has the tokens that a client has for itself', () => {
