@@ -67,7 +67,10 @@ function readConfigs({ paths, envFile }: Options, output: CommandOutput): readon
         continue
       }
       const load = kind === 'hub' ? loadHubConfig : loadSidecarConfig
-      const loaded = loadForReview<HubConfig | SidecarConfig>(set => load(file, set), env)
+      const loaded = loadForReview<HubConfig | SidecarConfig>(
+        (set, readText) => load(file, set, readText),
+        env,
+      )
       if (loaded.ok) configs.push({ kind, file, config: loaded.value } as ReadConfig)
       else {
         isGood = false

@@ -56,7 +56,7 @@ function readConfigs(
 ): ReadonlyMap<string, SidecarConfig> | undefined {
   const configs = new Map<string, SidecarConfig>()
   for (const file of files) {
-    const loaded = loadForReview(env => loadSidecarConfig(file, env), process.env)
+    const loaded = loadForReview((env, readText) => loadSidecarConfig(file, env, readText), process.env)
     if (!loaded.ok) {
       output.stderr.write(formatProblems(loaded.error))
       return undefined

@@ -1,9 +1,10 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Result } from '../base/result.ts'
+import { ok, type Result } from '../base/result.ts'
 import { readTextFile } from '../base/text-file.ts'
 import type { ConfigProblem } from './config-problem.ts'
 import { readConfigSource } from './config-source.ts'
+import type { ReadText } from './config-texts.ts'
 import type { Environment } from './environment.ts'
 
 /** What a YAML file is for, by the keys that it has. */
@@ -33,28 +34,44 @@ export function configKind(file: string): ConfigKind {
 }
 
 /**
- * Loads a configuration of which only matters what it decides: variables that are not set are made up where a secret or the
- * address of a Redis is meant, so that whoever reviews needs none. Anywhere else they are a problem as usual.
+ * Loads a configuration of which only matters what it decides: secrets, addresses of Redis and public keys that are not at hand
+ * are made up, so that whoever reviews needs none. Anything else that is missing is a problem as usual.
  */
 export function loadForReview<T>(
-  load: (env: Environment) => Result<T, readonly ConfigProblem[]>,
+  load: (env: Environment, readText: ReadText) => Result<T, readonly ConfigProblem[]>,
   env: Environment,
 ): Result<T, readonly ConfigProblem[]> {
-  const loaded = load(env)
+  const loaded = load(env, readTextFile)
   if (loaded.ok) return loaded
-  const madeUp: Record<string, string> = {}
+  const set: Record<string, string> = {}
   for (const { path, found } of loaded.error) {
     const [, name] = /^\$\{(\w+)\}, which is not set$/.exec(found) ?? []
-    const place = places.find(({ pattern }) => pattern.test(path))
-    if (name !== undefined && place !== undefined) madeUp[name] = place.value
+    if (name !== undefined && undecided.test(path)) set[name] = madeUp
   }
-  return Object.keys(madeUp).length === 0 ? loaded : load({ ...env, ...madeUp })
+  // A policy that is missing is not made up by this: the text is none.
+  return load({ ...env, ...set }, path => {
+    const text = readTextFile(path)
+    return text.ok ? text : ok(/public|jwks|\.json$/i.test(path) ? madeUpKeys : madeUp)
+  })
 }
 
 /** Where nothing is decided. */
-const places: readonly { readonly pattern: RegExp; readonly value: string }[] = [
-  { pattern: /(?:^|\.)secrets?(?:\[\d+\])?$/, value: 'made-up-for-the-review' },
-  { pattern: /^sts\.tickets\.key$/, value: 'made-up-for-the-review-of-a-policy' },
-  { pattern: /(?:^|\.)redis$/, value: 'redis://127.0.0.1' },
-  { pattern: /^(?:cache\.prefix|audit\.file)$/, value: 'made-up' },
-]
+const undecided =
+  /(?:^|\.)(?:secrets?(?:\[\d+\])?|redis)$|^(?:sts\.tickets\.key|cache\.prefix|audit\.file|exchange\.client\.key)$/
+
+/** A key set whose private key nobody has. */
+const madeUpKeys = JSON.stringify({
+  keys: [
+    {
+      kty: 'EC',
+      crv: 'P-256',
+      alg: 'ES256',
+      kid: 'made-up',
+      x: 'MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4',
+      y: '4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM',
+    },
+  ],
+})
+
+/** Long enough for every secret, and the address of a Redis. */
+const madeUp = 'redis://made-up-for-the-review.invalid'

@@ -42,8 +42,9 @@ export function loadSidecarSource(file: string): Result<SidecarSource, readonly 
 export function loadHubConfig(
   file: string,
   env: Environment = process.env,
+  readText: ReadText = readTextFile,
 ): Result<HubConfig, readonly ConfigProblem[]> {
-  return load(file, text => parseHubConfig(text, { file, env }))
+  return load(file, text => parseHubConfig(text, { file, env, readText }), readText)
 }
 
 /** Reads a policy by itself. Never throws for anything that the file or the environment may hold. */

@@ -49,6 +49,19 @@ describe('hopgate policy graph', () => {
     expect(code).toBe(0)
   })
 
+  it('needs no file of a secret or of keys either, but the policy', async () => {
+    const files = {
+      'shop.yaml': shop.replace(/secret: "[^"]*"/, 'secret: { file: /run/secrets/none }'),
+      'hub.yaml': hub.replace(/secret: "[^"]*"/, 'jwks: { file: shop.public.jwks }'),
+    }
+    const { code, out } = await run(folderWith(files))
+    expect(out).toContain('→ shop-api: shop:read')
+    expect(code).toBe(0)
+    const lost = await run(folderWith({ ...files, 'hub.yaml': `policy: policy.yaml\n${files['hub.yaml']}` }))
+    expect(lost.code).toBe(1)
+    expect(lost.err).toContain('policy')
+  })
+
   it.each([
     ['json', '"version": 1'],
     ['dot', 'digraph hopgate {'],
