@@ -11,27 +11,27 @@ export interface Cycle {
   readonly isBounded: boolean
 }
 
-/** Cycles enough that every exchange which is on one is on one of these, each as short as can be. */
+/** Cycles enough that every exchange which is on one is on one of these. */
 export function findCycles(reach: Reach): readonly Cycle[] {
-  const cycles = new Map<string, Cycle>()
+  const cycles: Cycle[] = []
+  const told = new Set<Step>()
   for (const { token, depth } of reach.reached) {
     for (const step of reach.stepsFrom.get(tokenKey(token)) ?? []) {
+      if (told.has(step)) continue
       const steps = shortestReturn(reach, step, depth)
       if (steps === undefined) continue
-      const key = steps
-        .map(({ from, outcome }) => `${tokenKey(from)} ${tokenKey(outcome.token)}`)
-        .toSorted()
-        .join('\n')
-      if (!cycles.has(key)) cycles.set(key, { steps, isBounded: growth(steps, depth) > 0 })
+      for (const one of steps) told.add(one)
+      cycles.push({ steps, isBounded: growth(steps, depth) > 0 })
     }
   }
-  return [...cycles.values()].filter(({ steps, isBounded }) => !isBounded || canReturn(steps))
+  return cycles.filter(({ steps, isBounded }) => !isBounded || canReturn(steps))
 }
 
 interface Walk {
   readonly key: string
   readonly depth: number
-  readonly steps: readonly Step[]
+  readonly step: Step
+  readonly before: Walk | undefined
 }
 
 /** The way back to where a step begins with the fewest actors added, the step first, within every depth that is accepted. */
@@ -40,22 +40,29 @@ function shortestReturn(reach: Reach, first: Step, depth: number): readonly Step
   const best = new Map<string, number>()
   const waiting: Walk[] = []
   let found: Walk | undefined
-  const go = (step: Step, before: Pick<Walk, 'depth' | 'steps'>): void => {
+  const go = (step: Step, depthBefore: number, before: Walk | undefined): void => {
     const { outcome } = step
-    const after = outcome.depthAfter(before.depth)
-    if (before.depth > outcome.deepestIn || after > outcome.deepestOut) return
+    const after = outcome.depthAfter(depthBefore)
+    if (depthBefore > outcome.deepestIn || after > outcome.deepestOut) return
     const key = tokenKey(outcome.token)
     if ((best.get(key) ?? Number.POSITIVE_INFINITY) <= after) return
     best.set(key, after)
-    const walk: Walk = { key, depth: after, steps: [...before.steps, step] }
+    const walk: Walk = { key, depth: after, step, before }
     if (key === goal) found = walk
     else waiting.push(walk)
   }
-  go(first, { depth, steps: [] })
-  for (let walk = waiting.shift(); walk !== undefined; walk = waiting.shift()) {
-    for (const step of reach.stepsFrom.get(walk.key) ?? []) go(step, walk)
+  go(first, depth, undefined)
+  for (let index = 0; index < waiting.length; index++) {
+    const walk = waiting[index] as Walk
+    for (const step of reach.stepsFrom.get(walk.key) ?? []) go(step, walk.depth, walk)
   }
-  return found?.steps
+  return found && stepsOf(found)
+}
+
+function stepsOf(last: Walk): readonly Step[] {
+  const steps: Step[] = []
+  for (let walk: Walk | undefined = last; walk !== undefined; walk = walk.before) steps.unshift(walk.step)
+  return steps
 }
 
 function growth(steps: readonly Step[], depth: number): number {

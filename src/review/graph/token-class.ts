@@ -24,8 +24,19 @@ export interface TokenClass {
   readonly origin: string
 }
 
+const keys = new WeakMap<TokenClass, string>()
+
 /** The same text for the same class, and for no other. */
 export function tokenKey(token: TokenClass): string {
+  let key = keys.get(token)
+  if (key === undefined) {
+    key = writeKey(token)
+    keys.set(token, key)
+  }
+  return key
+}
+
+function writeKey(token: TokenClass): string {
   const { issuer, audience, client, actor, least, most, kinds, origin } = token
   const who = typeof actor === 'object' ? ['client', actor.client] : [actor]
   return JSON.stringify([
