@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findFreePort } from '../../src/assemble/demo/ports.ts'
@@ -47,18 +48,12 @@ export async function prepareHub(
   site: Site,
   started: AsyncDisposableStack,
   sections: Sections = {},
+  authentication: 'key' | 'secret' = 'key',
 ): Promise<PreparedProcess & { readonly exchange: Sections }> {
   const [port, adminPort] = [await findFreePort(), await findFreePort()]
   const issuer = `http://127.0.0.1:${port}`
   const folder = makeFolder(site, started)
-  const client = await createTestIssuer({ kid: 'orders-1' })
-  const key = join(folder, 'orders.jwk')
-  const privateJwk = {
-    ...client.privateKey.export({ format: 'jwk' }),
-    kid: client.kid,
-    alg: client.algorithm,
-  }
-  writeFileSync(key, JSON.stringify(privateJwk), { mode: 0o600 })
+  const client = authentication === 'key' ? await keyOfClient(folder) : secretOfClient(folder)
   const file = writeConfig(folder, 'hub.yaml', {
     listen: `127.0.0.1:${port}`,
     admin: `127.0.0.1:${adminPort}`,
@@ -69,7 +64,7 @@ export async function prepareHub(
       clients: [
         {
           id: 'orders',
-          jwks: { inline: client.jwks },
+          ...client.known,
           accepts: ['shop-web'],
           audiences: { 'orders-api': { scope: 'orders:read' } },
         },
@@ -78,7 +73,27 @@ export async function prepareHub(
     ...sections,
   })
   const process = { name: 'hub', command: run(site, 'hub', file), port }
-  return { process, adminPort, exchange: { server: issuer, client: { key } } }
+  return { process, adminPort, exchange: { server: issuer, client: client.own } }
+}
+
+/** How a client authenticates: what its own configuration says of it, and what the hub knows. */
+interface ClientSections {
+  readonly own: Sections
+  readonly known: Sections
+}
+
+async function keyOfClient(folder: string): Promise<ClientSections> {
+  const { privateKey, kid, algorithm, jwks } = await createTestIssuer({ kid: 'orders-1' })
+  const key = join(folder, 'orders.jwk')
+  const jwk = { ...privateKey.export({ format: 'jwk' }), kid, alg: algorithm }
+  writeFileSync(key, JSON.stringify(jwk), { mode: 0o600 })
+  return { own: { key }, known: { jwks: { inline: jwks } } }
+}
+
+function secretOfClient(folder: string): ClientSections {
+  const file = join(folder, 'orders.secret')
+  writeFileSync(file, randomBytes(32).toString('base64url'), { mode: 0o600 })
+  return { own: { secret: { file } }, known: { secret: { file } } }
 }
 
 /** The route that every measurement asks for. */

@@ -60,17 +60,19 @@ export const exchanges: readonly Contestant[] = [
     },
   },
   coldRow('cold', 'hopgate, cold: a new token each time, sidecar + hub', { hubHasRedis: true }),
+  coldRow('cold-secret', 'hopgate, cold, client with a secret', { hubHasRedis: true, hasSecret: true }),
   coldRow('cold-lone-hub', 'hopgate, cold, hub without Redis', { hubHasRedis: false }),
 ]
 
 /**
  * Every request brings a token that nobody has seen: verified by the sidecar, exchanged at the hub, whose answer the
- * sidecar verifies and writes to Redis. A hub that has replicas keeps used assertion ids in Redis, a lone one does not.
+ * sidecar verifies and writes to Redis. A hub that has replicas keeps used assertion ids in Redis, a lone one does not. A
+ * client with a secret needs no assertion, and so no second signature.
  */
 function coldRow(
   name: string,
   title: string,
-  { hubHasRedis }: { readonly hubHasRedis: boolean },
+  { hubHasRedis, hasSecret = false }: { readonly hubHasRedis: boolean; readonly hasSecret?: boolean },
 ): Contestant {
   return {
     name,
@@ -79,7 +81,7 @@ function coldRow(
     targets: [{ of: 'hot', atMost: 12 }],
     async prepare(site, started) {
       const redis = await startBenchRedis(site, started)
-      const hub = await prepareHub(site, started, hubHasRedis ? { redis } : {})
+      const hub = await prepareHub(site, started, hubHasRedis ? { redis } : {}, hasSecret ? 'secret' : 'key')
       const { process, adminPort } = await prepareSidecar(site, started, {
         exchange: hub.exchange,
         cache: { redis, timeout: redisTimeout },

@@ -1,7 +1,8 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findFreePort } from '../../../src/assemble/demo/ports.ts'
 import type { Contestant } from '../contestant.ts'
-import { ordersRoute } from '../hopgate-config.ts'
+import { loginIssuers, ordersRoute } from '../hopgate-config.ts'
 import { anonymousRequest, grpcCall, largeBody, mediumBody, secureRequest } from '../request-kinds.ts'
 import { startProcess } from '../server-process.ts'
 import { certificateFiles } from '../tls-files.ts'
@@ -26,6 +27,28 @@ export const sidecars: readonly Contestant[] = [
     source: 'memory',
     targets: [{ of: 'hot' }],
     sections: () => ({ audit: { file: '/dev/null' } }),
+  }),
+  sidecarRow({
+    name: 'introspected',
+    title: 'hopgate, hot, introspection for 5 s',
+    source: 'memory',
+    targets: [{ of: 'hot' }],
+    async sections(site, started) {
+      const port = await findFreePort()
+      const command = [process.execPath, join(import.meta.dirname, '../peers/introspection.ts')]
+      started.use(await startProcess({ name: 'introspection', command, port }, site.cpus.load))
+      const secret = join(site.folder, 'introspection.secret')
+      writeFileSync(secret, 'of-the-benchmark-only', { mode: 0o600 })
+      const introspection = {
+        endpoint: `http://127.0.0.1:${port}/introspect`,
+        client: { secret: { file: secret } },
+      }
+      const [login, ...others] = loginIssuers(site)
+      return {
+        issuers: [{ ...login, introspection }, ...others],
+        routes: [{ ...ordersRoute, verify: 'introspection' }],
+      }
+    },
   }),
   sidecarRow({
     name: 'public',
