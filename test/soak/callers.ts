@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { Agent, request as httpRequest } from 'node:http'
-import { connect } from 'node:http2'
+import { type ClientHttp2Session, connect, constants } from 'node:http2'
 import { Client, credentials, Metadata } from '@grpc/grpc-js'
 import { WebSocket } from 'ws'
 import { echoService } from './echo-service.ts'
@@ -32,8 +32,23 @@ export function createCallers({ httpUrl, grpcUrl, login }: CallerWorld): {
   close(): void
 } {
   const agent = new Agent({ keepAlive: true, maxSockets: 8 })
-  const session = connect(httpUrl)
-  session.on('error', () => {})
+  let session: ClientHttp2Session | undefined
+  /** A connection has its number of requests; then it is told to go, and another one is opened. */
+  const currentSession = (): ClientHttp2Session => {
+    if (session !== undefined) return session
+    const opened = connect(httpUrl)
+    const leave = (): void => {
+      if (session === opened) session = undefined
+    }
+    opened.on('error', leave).on('close', leave)
+    opened.on('goaway', () => {
+      leave()
+      // Those under way end.
+      opened.close()
+    })
+    session = opened
+    return opened
+  }
   const grpc = new Client(new URL(grpcUrl).host, credentials.createInsecure())
   const subjects = Array.from({ length: 40 }, (_, index) => `user-${index}`)
   const held = new Map<string, { token: string; endsMs: number }>()
@@ -177,21 +192,26 @@ export function createCallers({ httpUrl, grpcUrl, login }: CallerWorld): {
       count: 3,
       async call(id) {
         const subject = anybody()
-        const stream = session.request({
+        const fields = {
           ':path': '/orders/2',
           authorization: `Bearer ${await tokenOf(subject)}`,
           'x-request-id': id,
-        })
-        let text = ''
-        stream.on('data', chunk => {
-          text += chunk
-        })
-        try {
-          const [headers] = await once(stream, 'response')
-          await once(stream, 'end')
-          return headers[':status'] === 200 ? same(text, `${subject} 0`) : `status ${headers[':status']}`
-        } catch (cause) {
-          return `error ${cause instanceof Error ? cause.message : cause}`
+        }
+        for (let attempt = 1; ; attempt++) {
+          const stream = currentSession().request(fields)
+          let text = ''
+          stream.on('data', chunk => {
+            text += chunk
+          })
+          try {
+            const [headers] = await once(stream, 'response')
+            await once(stream, 'end')
+            return headers[':status'] === 200 ? same(text, `${subject} 0`) : `status ${headers[':status']}`
+          } catch (cause) {
+            // What came behind the last request of a connection was not looked at (RFC 9113 §8.7).
+            if (attempt === 1 && stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) continue
+            return `error ${cause instanceof Error ? cause.message : cause}`
+          }
         }
       },
     },
@@ -248,7 +268,7 @@ export function createCallers({ httpUrl, grpcUrl, login }: CallerWorld): {
     callers,
     close() {
       agent.destroy()
-      session.destroy()
+      session?.destroy()
       grpc.close()
     },
   }
