@@ -18,6 +18,10 @@ export interface RunningContestant {
   load(seconds: number): Promise<LoadResult>
 }
 
+/** After so many requests with a new token each, the compiler has little left to do. */
+const compiledRequests = 12_000
+const newLineSeconds = 2
+
 /** How long the load is sent before what is in memory is counted again. */
 const fillSeconds = 5
 
@@ -60,6 +64,10 @@ export async function startContestant(
     counted: [...(setup.counted ?? []), ...processes],
     async warmUp(seconds) {
       await load(seconds)
+      // New tokens come slowly: the compiler is done after so many of them, not after so many seconds.
+      while (setup.newLines !== undefined && sentLines < Math.min(compiledRequests, setup.newLines / 2)) {
+        await load(newLineSeconds)
+      }
       if (setup.fill !== undefined) await fillMemory(setup.fill, () => load(fillSeconds))
     },
     load,
