@@ -1,16 +1,17 @@
 import type { MaybePromise } from '../base/result.ts'
 import type { Decision } from '../model/decision.ts'
 import type { Approval } from './document.ts'
-import { readParty } from './party.ts'
+import { readParty, readTokenActor } from './party.ts'
 import type { Policy } from './policy.ts'
 import type { PolicyQuestion } from './question.ts'
 import { caseIdOf } from './read-case.ts'
+import { approvedActor } from './rule.ts'
 
 /** What an approval is for. Two occasions that differ in any word are two occasions. */
 export interface ApprovedOccasion {
-  /** `sub` of the person who acts, else the client's id. */
+  /** `sub` of the one who acts, else the client's id. */
   readonly actor: string
-  /** Issuer of that person, else the token service. */
+  /** Issuer of that one, else the token service. */
   readonly actorIssuer: string
   readonly subject: string
   readonly subjectIssuer: string
@@ -58,10 +59,13 @@ function occasionOf({ document, server }: Policy, question: PolicyQuestion): App
   const caseId = named.ok ? named.value : undefined
   if (subject === undefined || caseId === undefined) return undefined
   const about = readParty(subject, document.claims, server)
-  const actor = actorToken && readParty(actorToken, document.claims, server)
+  const acting = actorToken
+    ? { ...readParty(actorToken, document.claims, server), kind: 'person' as const }
+    : readTokenActor(subject, document, server)
+  const actor = approvedActor(acting, client, server)
   return {
-    actor: actor?.subject ?? client,
-    actorIssuer: actor?.issuer ?? server,
+    actor: actor.subject,
+    actorIssuer: actor.issuer,
     subject: about.subject,
     subjectIssuer: about.issuer,
     caseId,

@@ -1,10 +1,11 @@
 import { fail, ok, type Result } from '../base/result.ts'
 import { subjectKind } from '../model/subject-kind.ts'
 import type { VerifiedToken } from '../model/verified-token.ts'
+import { isCaseId } from '../oauth/case-id.ts'
 import type { PolicyClient, PolicyDocument } from './document.ts'
 import { isNamedByMayAct } from './may-act.ts'
 import { type OccasionFacts, occasionFacts } from './occasion-facts.ts'
-import { type ActingParty, readParty, readTokenActor } from './party.ts'
+import { type ActingParty, type Party, readParty, readTokenActor } from './party.ts'
 import type { PolicyQuestion } from './question.ts'
 import type { Case } from './rule.ts'
 
@@ -16,8 +17,8 @@ interface SubjectReading {
   readonly subject: NonNullable<Case['subject']>
   /** The outermost `act`. */
   readonly actor: ActingParty | undefined
-  /** `case_id`. */
-  readonly caseId: string | undefined
+  /** `case_id`, as it is. */
+  readonly caseId: unknown
   readonly mayAct: unknown
 }
 
@@ -38,7 +39,7 @@ export function createCaseReader(document: PolicyDocument, server: string): Read
     if (reading === undefined) {
       const subject = { ...readParty(token, document.claims, server), token, kind: subjectKind(token) }
       const actor = readTokenActor(token, document, server)
-      reading = { subject, actor, caseId: claimedCase(subject.claims), mayAct: subject.claims['may_act'] }
+      reading = { subject, actor, caseId: subject.claims['case_id'], mayAct: subject.claims['may_act'] }
       subjects.set(token, reading)
     }
     return reading
@@ -48,8 +49,9 @@ export function createCaseReader(document: PolicyDocument, server: string): Read
     let person = people.get(token)
     if (person === undefined) {
       const party = readParty(token, document.claims, server)
-      const isMachine = subjectKind(token) === 'machine'
-      person = isMachine ? fail('a machine is no person who acts') : ok({ ...party, kind: 'person' })
+      const unfit =
+        subjectKind(token) === 'machine' ? 'a machine is no person who acts' : findOtherHolder(token)
+      person = unfit === undefined ? ok({ ...party, kind: 'person' }) : fail(unfit)
       people.set(token, person)
     }
     return person
@@ -60,9 +62,9 @@ export function createCaseReader(document: PolicyDocument, server: string): Read
     const reading = subject === undefined ? noReading : readSubject(subject)
     let { actor } = reading
     if (actorToken !== undefined) {
-      if (isOneAndTheSame(subject, actorToken)) return fail('nobody acts for themselves')
       const person = readPerson(actorToken)
       if (!person.ok) return person
+      if (isOneAndTheSame(reading.subject, person.value)) return fail('nobody acts for themselves')
       actor = person.value
     }
     if (reading.mayAct !== undefined && !isNamed(reading.mayAct, question, server)) {
@@ -77,7 +79,7 @@ export function createCaseReader(document: PolicyDocument, server: string): Read
       scope,
       subject: reading.subject,
       actor,
-      login: actorToken ?? subject,
+      login: loginOf(subject, actorToken, actor),
       caseId: caseId.value,
       ticket,
       context,
@@ -90,9 +92,32 @@ export function createCaseReader(document: PolicyDocument, server: string): Read
   }
 }
 
-/** Who acts with another token of the subject is no second person. */
-function isOneAndTheSame(subject: VerifiedToken | undefined, actorToken: VerifiedToken): boolean {
-  return subject?.subject === actorToken.subject && subject.issuer === actorToken.issuer
+/** Who acts with another token of the subject is no second person, also where the token service made one of the two. */
+function isOneAndTheSame(subject: Party | undefined, person: Party): boolean {
+  return subject?.subject === person.subject && subject.issuer === person.issuer
+}
+
+/**
+ * Why the holder of a token may not be the one whom it is about. Who acts for a person, or looks like one, does not act as
+ * that person on another's behalf: nobody would see any more who it was.
+ */
+function findOtherHolder({ claims, actor }: VerifiedToken): string | undefined {
+  if (actor !== undefined || claims['act'] !== undefined) return 'somebody acts for the person who acts'
+  if (claims['impersonator'] !== undefined) return 'somebody impersonates the person who acts'
+  return undefined
+}
+
+/**
+ * Whose login counts. Of somebody in `act` who is no client nothing is known: the login in the subject token is the
+ * subject's, and does not stand in for theirs.
+ */
+function loginOf(
+  subject: VerifiedToken | undefined,
+  actorToken: VerifiedToken | undefined,
+  actor: ActingParty | undefined,
+): VerifiedToken | undefined {
+  if (actorToken !== undefined) return actorToken
+  return actor?.kind === 'other' ? undefined : subject
 }
 
 /** `may_act` is for delegation (RFC 8693 §4.4): what it permits is to be named, not to disappear. */
@@ -112,17 +137,16 @@ export function caseIdOf(
   subject: VerifiedToken | undefined,
   named: string | undefined,
 ): Result<string | undefined, string> {
-  return joinCaseIds(subject && claimedCase(subject.claims), named)
+  return joinCaseIds(subject?.claims['case_id'], named)
 }
 
-function claimedCase({ case_id: caseId }: VerifiedToken['claims']): string | undefined {
-  return typeof caseId === 'string' && caseId !== '' ? caseId : undefined
-}
-
-function joinCaseIds(
-  claimed: string | undefined,
-  named: string | undefined,
-): Result<string | undefined, string> {
-  if (claimed === undefined || named === undefined || claimed === named) return ok(claimed ?? named)
+/**
+ * A claim that is no case id, such as a text that is too long for a pattern of the policy, names no case; and nothing that the
+ * request names is the same.
+ */
+function joinCaseIds(claim: unknown, named: string | undefined): Result<string | undefined, string> {
+  if (claim === undefined) return ok(named)
+  const claimed = typeof claim === 'string' && isCaseId(claim) ? claim : undefined
+  if (named === undefined || claimed === named) return ok(claimed)
   return fail('the request names another case than its token')
 }

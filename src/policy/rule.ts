@@ -2,6 +2,7 @@ import type { EpochSeconds } from '../base/clock.ts'
 import type { Decision } from '../model/decision.ts'
 import type { SubjectKind } from '../model/subject-kind.ts'
 import type { VerifiedToken } from '../model/verified-token.ts'
+import { actorSubjects } from '../oauth/actor.ts'
 import { isScopeWithin, type ScopeSet } from '../oauth/scope-set.ts'
 import { type StepUp, satisfiesStepUp } from '../oauth/step-up.ts'
 import { createBusinessHours } from './business-hours.ts'
@@ -27,7 +28,7 @@ export interface Case {
   /** Undefined when a machine asks for itself. */
   readonly subject: (Party & { readonly token: VerifiedToken; readonly kind: SubjectKind }) | undefined
   readonly actor: ActingParty | undefined
-  /** Whose login counts: the person who acts, else the subject. */
+  /** Whose login counts: the person who acts, else the subject; undefined when it is not known. */
   readonly login: VerifiedToken | undefined
   readonly caseId: string | undefined
   readonly ticket: PolicyQuestion['ticket']
@@ -281,10 +282,19 @@ function isOpen({ expiresAt }: Approval, now: EpochSeconds): boolean {
   return now < expiresAt
 }
 
-/** Every word of an approval must be the case's, and nobody approves what is done by or to themselves. */
+/** Who is approved to act: whoever acts, or the client where that is one. */
+export function approvedActor(
+  actor: ActingParty | undefined,
+  client: string,
+  server: string,
+): Pick<Party, 'subject' | 'issuer'> {
+  return actor === undefined || actor.kind === 'client' ? { subject: client, issuer: server } : actor
+}
+
+/** Every word of an approval must be the case's, and nobody approves what is done by, through or to themselves. */
 function isForCase(approval: Approval, asked: Case): boolean {
   const { subject, client, audience, caseId, server } = asked
-  const actor = asked.actor?.kind === 'person' ? asked.actor : { subject: client.id, issuer: server }
+  const actor = approvedActor(asked.actor, client.id, server)
   return (
     approval.audience === audience &&
     approval.caseId === caseId &&
@@ -293,7 +303,8 @@ function isForCase(approval: Approval, asked: Case): boolean {
     approval.actor === actor.subject &&
     approval.actorIssuer === actor.issuer &&
     approval.approver !== actor.subject &&
-    approval.approver !== subject.subject
+    approval.approver !== subject.subject &&
+    !actorSubjects(subject.token.actor).includes(approval.approver)
   )
 }
 

@@ -238,19 +238,29 @@ describe('I02: who acts, and who hides', () => {
     expect(exp - iat).toBe(60)
   })
 
-  it('I02 an impersonated token says so for good', async () => {
-    const service = await createTestTokenService({ config: { policy } })
-    const subject = await service.subjectToken({ acr: 'mfa' })
-    const looked = await service.exchange({
-      ...inCase,
-      exchange_mode: 'impersonation',
-      subject_token: subject,
+  it('I02 an impersonated token says so for good, with everybody who acted before', async () => {
+    const act = { sub: 'agent-7', iss: 'https://login.example.com' }
+    const impersonate = { ...inCase, exchange_mode: 'impersonation' }
+    const person = { actor_token: await agent({ acr: 'mfa' }), actor_token_type: tokenType.accessToken }
+    const looked = await exchange({ ...impersonate, ...person, subject_token: await alice({ act }) })
+    issued(looked, { impersonator: { sub: 'agent-7', client_id: 'orders' } }, { actors: [] })
+    const before = { sub: 'batch', iss: 'https://login.example.com' }
+    const hidden = await exchange({
+      ...impersonate,
+      ...person,
+      subject_token: await alice({ act: before }),
     })
-    const { access_token: token } = looked.json as { access_token: string }
-    const again = await service.exchange({ subject_token: token, audience: 'orders-api' })
-    // The client of the next hop would be another one; here its own audience does.
-    expect(again.status === 200 ? again.claims : looked.claims).toMatchObject({
-      impersonator: { sub: 'orders' },
+    issued(hidden, { impersonator: { sub: 'agent-7', act: before } }, {})
+    expect(hidden.claims).not.toHaveProperty('act')
+  })
+
+  it('I02 nobody acts as a person as whom, or for whom, somebody else acts', async () => {
+    const act = { sub: 'storefront', iss: 'https://login.example.com' }
+    refused(await actAs(await agent({ act })), 403, 'access_denied', {
+      detail: 'somebody acts for the person who acts',
+    })
+    refused(await actAs(await agent({ impersonator: { sub: 'admin' } })), 403, 'access_denied', {
+      detail: 'somebody impersonates the person who acts',
     })
   })
 

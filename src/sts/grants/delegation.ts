@@ -24,7 +24,8 @@ export interface ActorBudget {
 
 /**
  * Builds the `act` claim (RFC 8693 §4.1): the new actor outermost, the subject token's chain inside it as it came, with
- * members that are not known here. Who is the current actor already is not nested into itself.
+ * members that are not known here. Who is the current actor already is not nested into itself; what is said of the outermost
+ * actor is this service's own word then too, since rules at later hops go by its tenant and roles.
  */
 export function nestActor(
   token: VerifiedToken,
@@ -37,10 +38,8 @@ export function nestActor(
     return refuse('the subject token has an unreadable act claim')
   }
   const isSame = current?.subject === id && current.issuer === issuer
-  const nested =
-    prior !== undefined && isSame
-      ? prior
-      : { sub: id, iss: issuer, ...membership, ...(prior !== undefined && { act: prior }) }
+  const before = prior !== undefined && isSame ? prior['act'] : prior
+  const nested = { sub: id, iss: issuer, ...membership, ...(before !== undefined && { act: before }) }
   const chain = chainOf(current)
   if (chain.length + (isSame ? 0 : 1) > budget.maxActorDepth) return refuse('the chain of actors is too deep')
   const visits = chain.filter(actor => actor.subject === id && actor.issuer === issuer).length

@@ -78,9 +78,14 @@ export async function permitIssuance(
   if (!permitted.ok) return permitted
   const { decision, notAfter = Number.POSITIVE_INFINITY } = permitted.value
   const actor = actorOf(rules, request)
-  const nested = mode === 'impersonation' ? ok(undefined) : nestActor(subject, actor, rules.budget)
+  const nested = nestActor(subject, actor, rules.budget)
   if (!nested.ok) return fail({ error: nested.error, decision })
   const { policy, issuer, maxTtlSeconds } = rules
+  const carried = carryClaims(subject, issuer, policy?.document.claims.tenant)
+  const label = mode === 'impersonation' && labelOf(nested.value, client.id, carried['impersonator'])
+  if (label && Buffer.byteLength(JSON.stringify(label)) > rules.budget.maxActorBytes) {
+    return fail({ error: tokenError('invalid_request', 'the chain of impersonators is too long'), decision })
+  }
   const lives = [maxTtlSeconds, target.ttlSeconds, permitted.value.ttlSeconds]
   return ok({
     caseId: caseId.value,
@@ -89,13 +94,11 @@ export async function permitIssuance(
       subject: subject.subject,
       audience,
       scope,
-      actor: nested.value,
+      actor: mode === 'impersonation' ? undefined : nested.value,
       claims: {
-        ...carryClaims(subject, issuer, policy?.document.claims.tenant),
+        ...carried,
         ...(caseId.value !== undefined && { case_id: caseId.value }),
-        ...(mode === 'impersonation' && {
-          impersonator: { sub: actor.id, iss: actor.issuer, client_id: client.id },
-        }),
+        ...(label && { impersonator: label }),
       },
       derivedFrom: actorToken === undefined ? [subject] : [subject, actorToken],
       notAfter,
@@ -149,4 +152,16 @@ function membershipOf(
     ...(tenant !== undefined && { [names.tenant]: tenant }),
     ...(roles.length > 0 && { [names.roles]: roles }),
   }
+}
+
+/**
+ * Who impersonates, and through which client. The label is all that tells it, so it also keeps who acted before, and who
+ * impersonated the subject before.
+ */
+function labelOf(
+  actor: Readonly<Record<string, unknown>>,
+  clientId: string,
+  prior: unknown,
+): Readonly<Record<string, unknown>> {
+  return { ...actor, client_id: clientId, ...(prior !== undefined && { impersonator: prior }) }
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { type Actor, parseActor } from '../../../src/oauth/actor.ts'
 import { scopeSet } from '../../../src/oauth/scope-set.ts'
 import type { Approval } from '../../../src/policy/document.ts'
 import { createPolicy } from '../../../src/policy/policy.ts'
@@ -191,6 +192,15 @@ describe('an approval', () => {
     }
   })
 
+  it('is worth nothing from whoever acted before', () => {
+    const act = { sub: 'orders', iss: policyServer, act: { sub: 'grace' } }
+    const subject = { ...aTokenOf('alice', { tenant: 'blue', act }), actor: parseActor(act, 9) as Actor }
+    const context = aContext({ caseId: 'CASE-1042', approval })
+    expect(decide({ ...refund, subject, context })).toMatchObject({ effect: 'deny' })
+    const other = { ...subject, actor: { subject: 'orders', issuer: policyServer } }
+    expect(decide({ ...refund, subject: other, context })).toMatchObject({ effect: 'permit' })
+  })
+
   it('does not stand in for a login: that is asked for first', () => {
     const weak = { ...lead, authenticatedAt: noon - 3600 }
     expect(decide({ ...refund, actorToken: weak, context: inCase })).toMatchObject({
@@ -215,6 +225,25 @@ describe('a decision', () => {
     })
   })
 
+  it('takes a case id of a token only when it is one, and no other in its place', () => {
+    const rules = createPolicy(
+      parseTestPolicy(`
+clients: { orders: { kind: service } }
+audiences: { orders-api: { scopes: [orders:read] } }
+rules:
+  - { id: cases, who: { client: [orders] }, for: { kind: [user] }, into: [orders-api], require: { case_id: true } }
+`),
+      policyServer,
+    )
+    const ask = (case_id: unknown, caseId?: string) =>
+      rules.decide(aQuestion({ subject: aTokenOf('alice', { case_id }), context: aContext({ caseId }) }))
+    expect(ask('CASE-1')).toMatchObject({ effect: 'permit' })
+    for (const claim of ['a'.repeat(65), 'CASE 1', '', 7, null]) {
+      expect(ask(claim)).toMatchObject({ effect: 'deny' })
+      expect(ask(claim, 'CASE-1')).toMatchObject({ effect: 'deny' })
+    }
+  })
+
   it('is the same object for the same rule, so that what follows from it can be remembered', () => {
     expect(decide({})).toBe(decide({ subject: aTokenOf('bob') }))
   })
@@ -227,5 +256,40 @@ rules:
   - { id: odd, who: { client: [orders] }, for: { attributes: { constructor: [x], toString: [y] } }, into: [orders-api] }
 `)
     expect(createPolicy(document, policyServer).decide(aQuestion())).toMatchObject({ effect: 'deny' })
+  })
+})
+
+describe('who acts', () => {
+  const support = { subject: alice, actorToken: agent, context: inCase, scope: scopeSet(['address:write']) }
+
+  it('is not the subject, also where the token service made one of the two tokens', () => {
+    const sub_id = { format: 'iss_sub', iss: 'https://login.test', sub: 'agent-7' }
+    const exchanged = aTokenOf('agent-7', { iss: policyServer, tenant: 'blue', sub_id })
+    expect(decide({ ...support, subject: exchanged })).toMatchObject({ reason: 'nobody acts for themselves' })
+    const namesake = { ...exchanged.claims, sub_id: { ...sub_id, iss: 'https://other.test' } }
+    expect(decide({ ...support, subject: { ...exchanged, claims: namesake } })).toMatchObject({
+      effect: 'permit',
+    })
+  })
+
+  it('is nobody for whom, or as whom, somebody else acts', () => {
+    const act = { sub: 'storefront', iss: policyServer }
+    const delegated = { ...aTokenOf('agent-7', { ...agent.claims, act }), actor: { subject: 'storefront' } }
+    const impersonated = aTokenOf('agent-7', { ...agent.claims, impersonator: { sub: 'admin' } })
+    for (const actorToken of [delegated, impersonated]) {
+      expect(decide({ ...support, actorToken })).toMatchObject({ effect: 'deny', rule: 'no rule' })
+    }
+    expect(decide(support)).toMatchObject({ effect: 'permit' })
+  })
+
+  it('is not known to have logged in when only the token of the subject names them', () => {
+    const login = { acr: 'mfa', auth_time: noon - 60 }
+    const act = { sub: 'lead-1', iss: 'https://login.test', tenant: 'blue', roles: ['support-lead'] }
+    const claims = { iss: policyServer, tenant: 'blue', ...login, act }
+    const subject = { ...aTokenOf('alice', claims), actor: parseActor(act, 9) as Actor }
+    const refund = { subject, scope: scopeSet(['orders:refund']), context: inCase }
+    expect(decide(refund)).toMatchObject({ effect: 'deny', stepUp: { acrValues: ['mfa'] } })
+    const actorToken = aTokenOf('lead-1', { tenant: 'blue', roles: ['support-lead'], ...login })
+    expect(decide({ ...refund, actorToken })).toMatchObject({ effect: 'deny', approvers: ['grace'] })
   })
 })

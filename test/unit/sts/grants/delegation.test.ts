@@ -78,6 +78,19 @@ describe('the act claim', () => {
     expect(nestActor(token(act), client, budget(2))).toEqual({ ok: true, value: act })
   })
 
+  it('takes nobody else’s word for what the current actor is', () => {
+    const act = { sub: 'orders', iss: client.issuer, roles: ['support-lead'], tenant: 'blue' }
+    expect(nestActor(token(act), client, budget(4))).toEqual({
+      ok: true,
+      value: { sub: 'orders', iss: client.issuer },
+    })
+    const membership = { roles: ['support'] }
+    expect(nestActor(token(act), { ...client, membership }, budget(4))).toEqual({
+      ok: true,
+      value: { sub: 'orders', iss: client.issuer, roles: ['support'] },
+    })
+  })
+
   it.each([
     ['another issuer', { sub: 'orders', iss: 'https://login.example.com' }],
     ['no issuer', { sub: 'orders' }],
