@@ -47,7 +47,8 @@ export function createDecidingStages(
 ): DecidingStages {
   const { limits } = config
   const { verifiers, clock, overload, approvals, resourceMetadata, withDecisionPoints } = dependencies
-  const local = createAllOf(policyEngines(config, clock, approvals))
+  const engines = policyEngines(config, clock, approvals)
+  const local = createAllOf(engines)
   return {
     accept: createAccept({
       routes: createRouteTable(config.routes),
@@ -62,7 +63,7 @@ export function createDecidingStages(
     }),
     authenticate: createAuthenticate(verifiers, clock),
     authenticateActor: createAuthenticateActor(verifiers, clock),
-    authorize: createAuthorize(withDecisionPoints?.(local) ?? local, clock),
+    authorize: createAuthorize(withDecisionPoints?.(local) ?? local, clock, engines.at(-1)?.describe),
   }
 }
 

@@ -120,7 +120,7 @@ export function createHop(stages: Stages, clock: Clock, log: Log): Hop {
       const authorizing = stages.authorize(request, token.value, actorToken)
       const authorized = authorizing instanceof Promise ? await authorizing : authorizing
       trail.ended('authorize')
-      trail.decided(authorized.decision)
+      trail.decided(authorized.decision, authorized.question)
       if (!authorized.request.ok) return refuse(authorized.request.error)
 
       // The keys may have taken their time, and an exchange is not for nobody.

@@ -7,6 +7,7 @@ import {
   type InboundFacts,
   type OutboundFacts,
   type PersonFacts,
+  type QuestionFacts,
   type StageName,
   type TransactionFacts,
 } from '../model/audit-event.ts'
@@ -43,6 +44,7 @@ export class Trail {
   #token: VerifiedToken | undefined
   #actorToken: VerifiedToken | undefined
   #decision: Decision | undefined
+  #question: QuestionFacts | undefined
   #exchanged: Exchanged | undefined
   #transaction: TransactionFacts | undefined
   #delivery: Delivery | undefined
@@ -77,8 +79,9 @@ export class Trail {
     this.#actorToken = actorToken
   }
 
-  decided(decision: Decision): void {
+  decided(decision: Decision, question: QuestionFacts | undefined): void {
     this.#decision = decision
+    this.#question = question
   }
 
   exchanged(exchanged: Exchanged): void {
@@ -133,7 +136,7 @@ export class Trail {
       transaction: this.#transaction,
       person: this.#actorToken && personFacts(this.#actorToken),
       caseId: admitted?.caseId,
-      decision: this.#decision && decisionFacts(this.#decision),
+      decision: this.#decision && decisionFacts(this.#decision, this.#question),
       delivery: this.#delivery,
       stageMs: this.#stageMs,
     }

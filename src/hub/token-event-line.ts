@@ -61,6 +61,7 @@ function describeDecision({
   effect,
   mode,
   approval,
+  question,
 }: NonNullable<TokenServiceEvent['decision']>): Readonly<Record<string, unknown>> {
-  return { rule, effect, mode, approval: approval?.id, approver: approval?.approver }
+  return { rule, effect, mode, approval: approval?.id, approver: approval?.approver, question }
 }

@@ -55,14 +55,57 @@ export interface DecisionFacts {
   /** What a rule of the policy permitted; absent when only the route's own rules decided. */
   readonly mode?: ExchangeMode
   readonly approval?: { readonly id: string; readonly approver: string }
+  readonly question?: QuestionFacts
 }
 
-/** What is recorded of a decision. */
-export function decisionFacts(decision: Decision): DecisionFacts {
+/**
+ * What a policy was asked, by the names that the record has for it. What is absent was not there. Claims are not kept: they
+ * may say more of a person than the record should.
+ */
+export interface QuestionFacts {
+  readonly mode: ExchangeMode
+  readonly aud: string
+  readonly scope: string
+  /** Absent when a machine asks for itself. */
+  readonly subject?: {
+    readonly iss: string
+    readonly sub: string
+    readonly kind: SubjectKind
+    readonly tenant?: string
+  }
+  /** Absent when nobody acts. */
+  readonly actor?: {
+    readonly iss: string
+    readonly sub: string
+    readonly kind: 'person' | 'client' | 'other'
+    readonly tenant?: string
+    readonly roles?: readonly string[]
+  }
+  readonly case_id?: string
+  readonly ticket?: { readonly step: 'issue' | 'redeem'; readonly purpose: string }
+  /** Of the login that counts: the acting person's, else the subject's. */
+  readonly acr?: string
+  readonly auth_time?: EpochSeconds
+  readonly environment?: string
+}
+
+/**
+ * What is recorded of a decision.
+ *
+ * @param question absent when no policy was asked, or the question was not in order
+ */
+export function decisionFacts(decision: Decision, question?: QuestionFacts): DecisionFacts {
   const { rule, effect } = decision
-  if (decision.effect === 'deny') return { rule, effect }
+  const asked = question !== undefined && { question }
+  if (decision.effect === 'deny') return { rule, effect, ...asked }
   const { mode, approval } = decision
-  return { rule, effect, ...(mode !== undefined && { mode }), ...(approval !== undefined && { approval }) }
+  return {
+    rule,
+    effect,
+    ...(mode !== undefined && { mode }),
+    ...(approval !== undefined && { approval }),
+    ...asked,
+  }
 }
 
 /** What the token of a person who acts said. */
@@ -85,13 +128,13 @@ export interface InboundFacts {
   readonly fingerprint: string
 }
 
-/** What the issued token says. */
 /** A Transaction Token; it is about the same `txn` as long as the call chain goes on. */
 export interface TransactionFacts {
   readonly tokenId: string | undefined
   readonly fingerprint: string
 }
 
+/** What the issued token says. */
 export interface OutboundFacts {
   readonly audience: string
   readonly actors: readonly string[]

@@ -31,6 +31,8 @@ export function createDocumentEngine(options: DocumentEngineOptions): PolicyEngi
       const question = transactionQuestion(options, request, token, route.trustDomain)
       return joinBoth(decision, decideWithApproval(policy, question, approvals))
     },
+    describe: (request, token, actorToken) =>
+      policy.describe(hopQuestion(options, request, token, actorToken)),
   }
 }
 

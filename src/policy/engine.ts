@@ -1,5 +1,6 @@
 import type { MaybePromise } from '../base/result.ts'
 import type { AdmittedRequest } from '../model/admitted-request.ts'
+import type { QuestionFacts } from '../model/audit-event.ts'
 import type { Decision } from '../model/decision.ts'
 import type { ProtectedRoute } from '../model/route.ts'
 import type { VerifiedToken } from '../model/verified-token.ts'
@@ -17,4 +18,10 @@ export interface PolicyEngine {
     token: VerifiedToken,
     actorToken?: VerifiedToken,
   ): MaybePromise<Decision>
+  /** What the record keeps of the question, by engines that ask a policy document. */
+  describe?(
+    request: AdmittedRequest<ProtectedRoute>,
+    token: VerifiedToken,
+    actorToken?: VerifiedToken,
+  ): QuestionFacts | undefined
 }

@@ -1,7 +1,9 @@
+import type { QuestionFacts } from '../model/audit-event.ts'
 import type { Decision } from '../model/decision.ts'
 import { type Candidate, type Candidates, indexRules, isCloser } from './candidates.ts'
 import type { PolicyDocument } from './document.ts'
 import type { PolicyQuestion } from './question.ts'
+import { questionFacts } from './question-facts.ts'
 import { createCaseReader } from './read-case.ts'
 import type { Case, Check, CompiledRule, Lack } from './rule.ts'
 
@@ -15,6 +17,8 @@ export interface Policy {
    * denial begins with the rule that came closest and what it lacks. Pure; never throws.
    */
   decide(question: PolicyQuestion): Decision
+  /** What the record keeps of a question; undefined for one that no rule is asked. */
+  describe(question: PolicyQuestion): QuestionFacts | undefined
 }
 
 /**
@@ -38,6 +42,11 @@ export function createPolicy(document: PolicyDocument, server: string): Policy {
       const candidates = findCandidates(mode, asked.value)
       if (candidates === undefined) return deny(`no rule permits ${mode} into this audience`)
       return decideCase(candidates, asked.value)
+    },
+    describe(question) {
+      const client = document.clients.get(question.client)
+      const asked = client && readCase(question, client)
+      return asked?.ok === true ? questionFacts(question, asked.value) : undefined
     },
   }
 }

@@ -1,7 +1,8 @@
 import type { EpochSeconds } from '../base/clock.ts'
 import type { SubjectKind } from '../model/subject-kind.ts'
 import type { ScopeSet } from '../oauth/scope-set.ts'
-import type { PolicyClient } from '../policy/document.ts'
+import type { Authentication } from '../oauth/step-up.ts'
+import type { Approval, PolicyClient } from '../policy/document.ts'
 import type { ActingParty } from '../policy/party.ts'
 import type { PolicyContext } from '../policy/question.ts'
 import type { Case, Check } from '../policy/rule.ts'
@@ -32,6 +33,10 @@ export interface PartialQuestion {
   readonly caseId: Fact<string | undefined>
   readonly environment: Fact<string | undefined>
   readonly now: Fact<EpochSeconds>
+  /** How the person whose login counts had authenticated; absent is unknown. */
+  readonly login?: Fact<Authentication>
+  /** Absent is unknown. */
+  readonly approval?: Fact<Approval>
   /** Issuer identifier of the token service. */
   readonly server: Fact<string>
   /** Undefined when it is about no ticket. */
@@ -55,7 +60,7 @@ export type AskCheck = (check: Check) => Answer
  * Prepares a case for the checks of rules, the very ones that decide at runtime. A check that looks at an unknown fact is
  * stopped there, and its answer is `unknown`, whatever it would have made of it; so `yes` and `no` are certain.
  *
- * How a person logged in, an approval and what a condition in CEL sees are always unknown.
+ * What a condition in CEL sees is always unknown.
  */
 export function createPartialCase(
   question: PartialQuestion,
@@ -73,13 +78,13 @@ export function createPartialCase(
       question.actor === unknown
         ? unknown
         : question.actor && partyOf(reading, "the actor's ", question.actor),
-    login: unknown,
+    login: question.login ?? unknown,
     caseId: question.caseId,
     context: lazily(reading, '', {
       now: question.now,
       environment: question.environment,
       caseId: question.caseId,
-      approval: unknown,
+      approval: question.approval ?? unknown,
     } satisfies Record<keyof PolicyContext, unknown>),
     facts: unknown,
     ticket: question.ticket,

@@ -9,7 +9,9 @@ import { silentLog } from '../../src/base/log.ts'
 import { approveCommand } from '../../src/cli/approve.ts'
 import { formatProblems } from '../../src/config/config-problem.ts'
 import { loadHubConfig, loadSidecarConfig } from '../../src/config/load.ts'
+import { createReplay } from '../../src/review/replay/replay.ts'
 import { createMemoryWriter } from '../support/memory-writer.ts'
+import { parseTestPolicy } from '../support/policy.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { projectRoot } from '../support/source-files.ts'
 import { type RecordedEvent, waitForEvent } from '../support/start-hop.ts'
@@ -468,5 +470,34 @@ describe('a look through the eyes of a user', () => {
         event: { refusal: 'policy.denied', decision: { effect: 'deny' } },
       })
     }
+  })
+})
+
+describe('the record of all this', () => {
+  /** What another policy makes of the hops and exchanges so far. */
+  function replay(change: (policy: string) => string) {
+    const text = change(readFileSync(join(folder, 'policy.yaml'), 'utf8'))
+    const asked = createReplay(parseTestPolicy(text, join(folder, 'policy.yaml')))
+    const lines = [...gates.values()].flatMap(({ audit }) => audit.lines)
+    const all = [...lines, ...readFileSync(hubAudit, 'utf8').trim().split('\n')]
+    for (const [index, line] of all.entries()) asked.take('audit', index + 1, line)
+    return asked.report()
+  }
+
+  it('holds enough to ask the same policy again, and another one', () => {
+    const same = replay(policy => policy)
+    expect(same.counts.otherwise).toBe(0)
+    expect(same.counts['as-before']).toBeGreaterThan(20)
+    // Left open: what was refused before any rule was asked, and whether there was an approval where none is on record.
+    const open = same.groups.filter(({ comparison }) => comparison === 'undecidable')
+    for (const { reason } of open)
+      expect(reason).toMatch(/^it depends on (the approval|audience and scope|server)$/)
+
+    const stricter = replay(policy =>
+      policy.replace('roles: [support], tenant: as-subject', 'roles: [nobody], tenant: as-subject'),
+    )
+    const changed = stricter.groups.filter(({ comparison }) => comparison === 'otherwise')
+    expect(changed.length).toBeGreaterThan(0)
+    for (const group of changed) expect(group).toMatchObject({ before: 'permit by support-within-tenant' })
   })
 })

@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { fail, type MaybePromise, ok, type Result } from '../../base/result.ts'
 import type { AdmittedRequest } from '../../model/admitted-request.ts'
+import type { QuestionFacts } from '../../model/audit-event.ts'
 import type { Decision } from '../../model/decision.ts'
 import { type Occasion, permit, permitMachine, type TokenRequest } from '../../model/exchange-request.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
@@ -14,6 +15,8 @@ import type { PolicyEngine } from '../../policy/engine.ts'
 export interface Authorized {
   readonly decision: Decision
   readonly request: Result<TokenRequest, Refusal>
+  /** What a policy document was asked, for the record. */
+  readonly question?: QuestionFacts | undefined
 }
 
 /** What was found for a token on one route, and then on others; most tokens are used on few. */
@@ -36,18 +39,21 @@ export type Authorize = (
  * for a token on a route is made once and remembered with the token, as long as the decision is the same.
  * How the user, or the person who acts, authenticated is looked at for every request that is permitted otherwise, because it gets older.
  */
-export function createAuthorize(engine: PolicyEngine, clock: Clock): Authorize {
+export function createAuthorize(
+  engine: PolicyEngine,
+  clock: Clock,
+  describe: PolicyEngine['describe'] = engine.describe,
+): Authorize {
   const remembered = new WeakMap<VerifiedToken, Remembered>()
 
   const conclude = (
-    { route, caseId, transactionToken }: AdmittedRequest<ProtectedRoute>,
+    request: AdmittedRequest<ProtectedRoute>,
     token: VerifiedToken,
     actorToken: VerifiedToken | undefined,
     decision: Decision,
   ): Authorized => {
-    const hasTransaction = transactionToken !== undefined
-    const authorized = readDecision(route, token, { actorToken, caseId, hasTransaction }, decision)
-    const { require } = route
+    const authorized = readDecision(request, token, actorToken, decision)
+    const { require } = request.route
     if (
       require === undefined ||
       !authorized.request.ok ||
@@ -55,16 +61,17 @@ export function createAuthorize(engine: PolicyEngine, clock: Clock): Authorize {
     ) {
       return authorized
     }
-    return demand(route, require)
+    return demand(request.route, require)
   }
 
   const readDecision = (
-    route: ProtectedRoute,
+    asked: AdmittedRequest<ProtectedRoute>,
     token: VerifiedToken,
-    occasion: Occasion,
+    actorToken: VerifiedToken | undefined,
     decision: Decision,
   ): Authorized => {
-    const { actorToken, caseId, hasTransaction } = occasion
+    const { route, caseId } = asked
+    const hasTransaction = asked.transactionToken !== undefined
     const first = remembered.get(token)
     for (let known = first; known !== undefined; known = known.next) {
       if (
@@ -77,10 +84,21 @@ export function createAuthorize(engine: PolicyEngine, clock: Clock): Authorize {
         return known
       }
     }
+    const occasion: Occasion = { actorToken, caseId, hasTransaction }
     const request = readPermit(route, token, occasion, decision)
+    const question = describe?.(asked, token, actorToken)
     // One for each route: callers choose case ids, and denials are made anew each time.
     const next = withoutRoute(first, route)
-    const authorized: Remembered = { route, ...occasion, decision, request, next }
+    const authorized: Remembered = {
+      route,
+      actorToken,
+      caseId,
+      hasTransaction,
+      decision,
+      request,
+      question,
+      next,
+    }
     remembered.set(token, authorized)
     return authorized
   }

@@ -2,7 +2,13 @@ import type { EpochSeconds } from '../../base/clock.ts'
 import { asciiJson } from '../../base/json-text.ts'
 import { Recent } from '../../base/recent.ts'
 import { redactTokens } from '../../base/redact-tokens.ts'
-import type { AuditEvent, InboundFacts, OutboundFacts, StageName } from '../../model/audit-event.ts'
+import type {
+  AuditEvent,
+  InboundFacts,
+  OutboundFacts,
+  QuestionFacts,
+  StageName,
+} from '../../model/audit-event.ts'
 import { nestSubjects } from '../../oauth/actor.ts'
 
 /**
@@ -49,15 +55,28 @@ function requestMembers(event: AuditEvent): string {
 
 function decisionMember(decision: AuditEvent['decision']): string {
   if (decision === undefined) return ''
-  const { rule, effect, mode, approval } = decision
+  const { rule, effect, mode, approval, question } = decision
   const members = [
     `"rule":${jsonText(rule)},"effect":"${effect}"`,
     ...(mode === undefined ? [] : [`"mode":"${mode}"`]),
     ...(approval === undefined
       ? []
       : [`"approval":${jsonText(approval.id)},"approver":${jsonText(approval.approver)}`]),
+    ...(question === undefined ? [] : [`"question":${questionText(question)}`]),
   ]
   return `,"decision":{${members.join(',')}}`
+}
+
+/** The same question is asked by many requests of one token. */
+const questionTexts = new WeakMap<QuestionFacts, string>()
+
+function questionText(question: QuestionFacts): string {
+  let text = questionTexts.get(question)
+  if (text === undefined) {
+    text = redactTokens(asciiJson(question))
+    questionTexts.set(question, text)
+  }
+  return text
 }
 
 function personMember(person: AuditEvent['person']): string {

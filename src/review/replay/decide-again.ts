@@ -51,6 +51,8 @@ export function createDecideAgain(document: PolicyDocument): (past: PastDecision
             caseId: past.caseId,
             environment: past.environment,
             now: past.now,
+            login: past.login ?? unknown,
+            approval: past.approval ?? unknown,
             server: past.server,
             ticket: past.ticket,
           } satisfies PartialQuestion,

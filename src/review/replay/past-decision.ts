@@ -24,6 +24,10 @@ export interface PastDecision {
   readonly caseId: Fact<string | undefined>
   readonly environment: Fact<string | undefined>
   readonly now: Fact<number>
+  /** How the person whose login counts had authenticated. */
+  readonly login: PartialQuestion['login']
+  /** The approval that it rested on. */
+  readonly approval: PartialQuestion['approval']
   readonly server: Fact<string>
   /** Whether it was about a ticket; undefined: it was not. */
   readonly ticket: PartialQuestion['ticket']

@@ -9,6 +9,7 @@ import { emptyScope, parseScope, type ScopeSet } from '../../oauth/scope-set.ts'
 import type { PolicyDocument } from '../../policy/document.ts'
 import { type Fact, type KnownParty, type PartialQuestion, unknown } from '../partial-case.ts'
 import type { PastDecision } from './past-decision.ts'
+import { readQuestion } from './read-question.ts'
 
 /** What a record leaves to the configurations, by service. */
 export type ConfigsByService = ReadonlyMap<string, SidecarConfig>
@@ -78,11 +79,14 @@ function readHop(
     caseId: text(data, 'case_id') ?? unknown,
     environment: config === undefined ? unknown : config.environment,
     now: secondsOf(time),
+    login: unknown,
+    approval: unknown,
     server,
     ticket: undefined,
     before,
     decidedBy,
     isInOrder: isInOrder(before, text(data, 'detail'), recordedMode !== undefined || outbound !== undefined),
+    ...readQuestion(decision, document, { now: secondsOf(time) }),
   })
 }
 
@@ -137,11 +141,14 @@ function readToken(
     caseId: text(data, 'case_id') ?? unknown,
     environment: unknown,
     now: secondsOf(time),
+    login: unknown,
+    approval: unknown,
     server,
     ticket: text(data, 'purpose') === undefined ? undefined : unknown,
     before,
     decidedBy: decision === undefined ? 'route' : 'policy',
     isInOrder: isInOrder(before, text(data, 'detail'), true),
+    ...(decision && readQuestion(decision, document, { now: secondsOf(time) })),
   })
 }
 

@@ -63,9 +63,11 @@ export async function askPolicy(
     return actorToken === undefined ? ok(unbounded) : refuse('no rule lets a person act')
   }
   const context = { now, caseId, environment, approval: undefined }
-  const decision = await decideWithApproval(policy, { ...question, actorToken, context }, approvals)
+  const asked = { ...question, actorToken, context }
+  const decision = await decideWithApproval(policy, asked, approvals)
+  const facts = decisionFacts(decision, policy.describe(asked))
   if (decision.effect === 'deny') {
-    return fail({ error: denied(decision), decision: decisionFacts(decision) })
+    return fail({ error: denied(decision), decision: facts })
   }
   const { mode = question.mode, scope = question.scope, ttlSeconds, notAfter } = decision
   if (mode !== question.mode || !isScopeWithin(question.scope, scope)) {
@@ -74,7 +76,7 @@ export async function askPolicy(
   return ok({
     ...(ttlSeconds !== undefined && { ttlSeconds }),
     ...(notAfter !== undefined && { notAfter }),
-    decision: decisionFacts(decision),
+    decision: facts,
   })
 }
 
