@@ -50,6 +50,7 @@ function describe(event: TokenServiceEvent): Readonly<Record<string, unknown>> {
         iss: event.issuer,
         sub: event.subject,
         subject_kind: event.subjectKind,
+        act: nestSubjects(event.subjectActors ?? []),
         fingerprint: event.subjectFingerprint,
       },
     }),

@@ -36,6 +36,8 @@ export interface TokenFacts {
   /** Fingerprint of the subject token, or of the one asked about; see `VerifiedToken.fingerprint`. */
   readonly subjectFingerprint: string | undefined
   readonly subjectKind?: SubjectKind
+  /** The subjects of the `act` chain of that token. */
+  readonly subjectActors?: readonly string[]
   readonly audience: string | undefined
   /** What a ticket is for; only for tickets. */
   readonly purpose?: string

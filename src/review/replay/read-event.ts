@@ -135,9 +135,11 @@ function readToken(
       ? [undefined]
       : person !== undefined
         ? [personOf(person, server)]
-        : isIssued
-          ? actorsBefore(subjectsOf(data), client, recordedMode, about)
-          : actorsNamed(subjectsOf(data), about),
+        : text(subjectToken, 'subject_kind') !== undefined && subjectToken !== undefined
+          ? actorsNamed(subjectsOf(subjectToken), about)
+          : isIssued
+            ? actorsBefore(subjectsOf(data), client, recordedMode, about)
+            : actorsNamed(subjectsOf(data), about),
     caseId: text(data, 'case_id') ?? unknown,
     environment: unknown,
     now: secondsOf(time),

@@ -71,6 +71,7 @@ export function createJwtBearerGrant(options: JwtBearerOptions): Grant {
         issuer: assertion.value.issuer,
         subjectFingerprint: assertion.value.fingerprint,
         subjectKind: subjectKind(assertion.value),
+        subjectActors: actorSubjects(assertion.value.actor),
         actors: actorSubjects(assertion.value.actor),
       }
       const permitted = await permit(options, client, target.value, { form, assertion: assertion.value, now })

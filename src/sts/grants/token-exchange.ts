@@ -113,6 +113,7 @@ function describeSubject(token: VerifiedToken): Partial<TokenFacts> {
     issuer: token.issuer,
     subjectFingerprint: token.fingerprint,
     subjectKind: subjectKind(token),
+    subjectActors: actorSubjects(token.actor),
     actors: actorSubjects(token.actor),
   }
 }

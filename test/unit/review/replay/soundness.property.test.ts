@@ -80,6 +80,7 @@ function tokenLine(
     issuer: subject.issuer,
     subjectFingerprint: 'fp',
     subjectKind: subjectKind(subject),
+    subjectActors: before,
     audience,
     scope: formatScope(scope),
     actors: !isIssued
