@@ -4,6 +4,7 @@ import { exchangeModes } from '../oauth/exchange-mode.ts'
 import { audience, clientId, durationSeconds, filePath, name, parsedText, purposes, scope } from './fields.ts'
 import { addIssue, refuseRepeats, requireOneOf } from './issue-detail.ts'
 import { publicKeySet } from './issuer-schema.ts'
+import { isCostlyPattern } from './pattern-cost.ts'
 
 const word = z.string().min(1).max(512)
 
@@ -80,14 +81,20 @@ const businessHoursSchema = z
     if (from >= to) addIssue(context, ['to'], { found: 'a time not after from', expected: 'a later one' })
   })
 
-const casePattern = parsedText({ title: 'a regular expression for the whole case id, or true' }, text => {
-  try {
-    new RegExp(`^(?:${text})$`, 'u')
-    return ok(text)
-  } catch {
-    return fail('is no regular expression')
-  }
-})
+const casePattern = parsedText(
+  {
+    title:
+      'a regular expression for the whole case id that repeats no group with several ways to match, or true',
+  },
+  text => {
+    try {
+      new RegExp(`^(?:${text})$`, 'u')
+      return isCostlyPattern(text) ? fail('can take exponential time') : ok(text)
+    } catch {
+      return fail('is no regular expression')
+    }
+  },
+)
 
 const requireSchema = z.strictObject({
   case_id: z
