@@ -1,10 +1,10 @@
 import { z } from 'zod'
+import { isCostlyPattern } from '../base/pattern-cost.ts'
 import { fail, ok } from '../base/result.ts'
 import { exchangeModes } from '../oauth/exchange-mode.ts'
 import { audience, clientId, durationSeconds, filePath, name, parsedText, purposes, scope } from './fields.ts'
 import { addIssue, refuseRepeats, requireOneOf } from './issue-detail.ts'
 import { publicKeySet } from './issuer-schema.ts'
-import { isCostlyPattern } from './pattern-cost.ts'
 
 const word = z.string().min(1).max(512)
 

@@ -1,5 +1,6 @@
 import { Environment } from '@marcbachmann/cel-js'
 import { fail, ok, type Result } from '../base/result.ts'
+import { findCost } from './expression-cost.ts'
 import type { FactsRead, PolicyFacts } from './facts.ts'
 import type { OccasionFacts } from './occasion-facts.ts'
 
@@ -50,6 +51,8 @@ function compile<Facts extends Record<string, unknown>>(
     if (!checked.valid) return fail(firstLine(checked.error))
     if (checked.type !== 'bool' && checked.type !== 'dyn') return fail(`is a ${checked.type}, not a bool`)
     const run = environment.parse(source)
+    const cost = findCost(run.ast)
+    if (cost !== undefined) return fail(cost)
     return ok(facts => {
       try {
         return run(facts) === true

@@ -254,6 +254,17 @@ describe('I02: who acts, and who hides', () => {
     expect(hidden.claims).not.toHaveProperty('act')
   })
 
+  it('I02 nobody is impersonated and no person acts where there is no policy', async () => {
+    const plain = await createTestTokenService()
+    const actor_token = await plain.subjectToken({ sub: 'agent-7', client_id: 'desk' })
+    const person = { actor_token, actor_token_type: tokenType.accessToken }
+    for (const form of [{ exchange_mode: 'impersonation' }, person]) {
+      const answer = await plain.exchange({ ...form, subject_token: await plain.subjectToken() })
+      expect(answer).toMatchObject({ status: 403, json: { error: 'access_denied' } })
+    }
+    expect(await plain.exchange({ subject_token: await plain.subjectToken() })).toMatchObject({ status: 200 })
+  })
+
   it('I02 nobody acts as a person as whom, or for whom, somebody else acts', async () => {
     const act = { sub: 'storefront', iss: 'https://login.example.com' }
     refused(await actAs(await agent({ act })), 403, 'access_denied', {

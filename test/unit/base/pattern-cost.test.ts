@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
+import { isCostlyPattern } from '../../../src/base/pattern-cost.ts'
 import { parsePolicy } from '../../../src/config/parse-policy.ts'
-import { isCostlyPattern } from '../../../src/config/pattern-cost.ts'
 
 const costly = [
   '(a+)+',
