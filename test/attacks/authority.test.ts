@@ -195,6 +195,11 @@ describe('I02: who acts, and who hides', () => {
     issued(await actAs(await agent()), { sub: 'alice' }, {})
   })
 
+  it('I02 H05 what a person got does not outlive their own token', async () => {
+    const exp = sts.clock.now() + 10
+    issued(await actAs(await agent({ exp })), { exp }, {})
+  })
+
   it('I02 nobody acts as themselves, and no machine as a person', async () => {
     refused(await actAs(await alice({ roles: ['support'] })), 403, 'access_denied', {
       detail: 'nobody acts for themselves',
@@ -252,6 +257,34 @@ describe('I02: who acts, and who hides', () => {
     })
     issued(hidden, { impersonator: { sub: 'agent-7', act: before } }, {})
     expect(hidden.claims).not.toHaveProperty('act')
+  })
+
+  it('I02 whoever impersonates an impersonated subject hides nobody, and not without end', async () => {
+    const again = clients.map(client => ({ ...client, accepts: ['shop-web', 'orders-api'] }))
+    const service = await createTestTokenService({ config: { policy }, clients: again })
+    const impersonate = async (subject_token: string, sub: string) =>
+      service.exchange({
+        ...inCase,
+        exchange_mode: 'impersonation',
+        subject_token,
+        actor_token: await service.subjectToken({ sub, client_id: 'desk', acr: 'mfa' }),
+        actor_token_type: tokenType.accessToken,
+      })
+    let token = await service.subjectToken()
+    const first = await impersonate(token, 'agent-1')
+    token = String(first.json['access_token'])
+    const second = await impersonate(token, 'agent-2')
+    expect(second.claims).toMatchObject({
+      impersonator: { sub: 'agent-2', impersonator: { sub: 'agent-1', client_id: 'orders' } },
+    })
+    const own = await service.exchange({ ...inCase, subject_token: String(second.json['access_token']) })
+    expect(own.claims).toMatchObject({ act: { sub: 'orders' }, impersonator: { sub: 'agent-2' } })
+    for (let count = 0; count < 20; count++) {
+      const next = await impersonate(token, `agent-${'x'.repeat(200)}`)
+      if (next.status !== 200) break
+      token = String(next.json['access_token'])
+    }
+    expect(service.lastEvent()).toMatchObject({ detail: 'the chain of impersonators is too long' })
   })
 
   it('I02 nobody is impersonated and no person acts where there is no policy', async () => {

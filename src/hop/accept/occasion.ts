@@ -26,11 +26,13 @@ export function readOccasion(
   if (declared.actorToken === undefined && declared.caseId === undefined) return nothing
   const actorTokens = declared.actorToken === undefined ? [] : takeField(forwardable, declared.actorToken)
   if (actorTokens.length > 1) return fail(refusal('token.ambiguous', 'two tokens of an actor'))
-  const cases = declared.caseId === undefined ? [] : fieldValues(forwardable, declared.caseId)
+  const cases = declared.caseId === undefined ? [] : takeField(forwardable, declared.caseId)
   const [caseId, ...further] = cases
   if (further.length > 0 || (caseId !== undefined && !isCaseId(caseId))) {
     return fail(refusal('request.malformed', 'a case id that is not one plain word'))
   }
+  // It goes on as the one case that is asked about, whatever else some upstream would have read as its name.
+  if (caseId !== undefined && declared.caseId !== undefined) forwardable.push(declared.caseId, caseId)
   return ok({ actorToken: actorTokens[0], caseId })
 }
 

@@ -4,7 +4,7 @@ import { readOccasion } from '../../../../src/hop/accept/occasion.ts'
 const declared = { caseId: 'x-case-id', actorToken: 'x-support-token' }
 
 describe('readOccasion', () => {
-  it('takes the token of the actor out of what is forwarded, in every spelling, and leaves the case in', () => {
+  it('takes the token of the actor out of what is forwarded, in every spelling, and leaves the one case in', () => {
     const fields = [
       'Accept',
       '*/*',
@@ -14,11 +14,13 @@ describe('readOccasion', () => {
       'u',
       'X-Case-Id',
       'CASE-1',
+      'X_Case_Id',
+      'CASE-2',
       'A',
       'b',
     ]
     expect(readOccasion(fields, declared)).toEqual({ ok: true, value: { actorToken: 't', caseId: 'CASE-1' } })
-    expect(fields).toEqual(['Accept', '*/*', 'X-Case-Id', 'CASE-1', 'A', 'b'])
+    expect(fields).toEqual(['Accept', '*/*', 'A', 'b', 'x-case-id', 'CASE-1'])
   })
 
   it('reads nothing that is not declared', () => {
