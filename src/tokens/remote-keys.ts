@@ -17,7 +17,8 @@ const firstRetryMs = 1000
  * can never replace a newer one. An unknown `kid` asks for at most one fetch per cool-down, whoever sends how many. The
  * set is fetched again in the background when it reaches its refresh age, or the `max-age` that the issuer gave it when
  * that is less, so that a key that was withdrawn is known by then; when that fails the last good one serves on, up to
- * `maxStaleMs`. While nothing was ever loaded, attempts start a second apart and slow down to the cool-down.
+ * `maxStaleMs`. After a failure attempts start a second apart and slow down to the cool-down: one that was lost must not
+ * make every token of a new key wait that long.
  */
 export class RemoteKeys implements KeySet {
   readonly #rules: IssuerRules
@@ -28,6 +29,8 @@ export class RemoteKeys implements KeySet {
   #index: KeyIndex | undefined
   #loadedAtMs = 0
   #attemptedAtMs = Number.NEGATIVE_INFINITY
+  /** When a key that was not there last asked for a fetch. */
+  #missedAtMs = Number.NEGATIVE_INFINITY
   #failures = 0
   #flight: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -42,7 +45,10 @@ export class RemoteKeys implements KeySet {
   find(algorithm: string, keyId: string | undefined): MaybePromise<Result<UsableKey, KeyFailure>> {
     const found = this.#findInMemory(algorithm, keyId)
     if (found.ok || found.error === 'ambiguous') return found
-    if (this.#flight === undefined && !this.#mayFetch()) return found
+    if (this.#flight === undefined) {
+      if (!this.#mayFetch()) return found
+      this.#missedAtMs = this.#options.clock.monotonicMs()
+    }
     return this.#fetch().then(() => this.#findInMemory(algorithm, keyId))
   }
 
@@ -76,11 +82,13 @@ export class RemoteKeys implements KeySet {
 
   #mayFetch(): boolean {
     if (this.#closing.signal.aborted) return false
-    return this.#options.clock.monotonicMs() - this.#attemptedAtMs >= this.#pauseMs()
+    // A fetch that nobody asked for, such as the refresh, must not keep a new key unknown until the cool-down is over.
+    const sinceMs = this.#failures > 0 ? this.#attemptedAtMs : this.#missedAtMs
+    return this.#options.clock.monotonicMs() - sinceMs >= this.#pauseMs()
   }
 
   #pauseMs(): number {
-    if (this.#current() !== undefined) return this.#options.coolDownMs
+    if (this.#failures === 0) return this.#options.coolDownMs
     return Math.min(this.#options.coolDownMs, firstRetryMs * 2 ** (this.#failures - 1))
   }
 

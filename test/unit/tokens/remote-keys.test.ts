@@ -122,6 +122,26 @@ describe('RemoteKeys', () => {
     expect(client.requests).toHaveLength(3)
   })
 
+  it('finds a key that was added right after a refresh', async () => {
+    const { keys, endpoint, advance } = setUp(publish(old))
+    await keys.warm()
+    await advance(10 * minuteMs)
+    endpoint.answer = publish(old, next)
+    expect(found(await keys.find('ES256', 'next')).keyId).toBe('next')
+  })
+
+  it('does not make a new key wait for the cool-down because one fetch was lost', async () => {
+    const { keys, endpoint, client, advance } = setUp(publish(old))
+    await keys.warm()
+    endpoint.answer = unreachable
+    expect(await keys.find('ES256', 'next')).toEqual(unknown)
+    endpoint.answer = publish(old, next)
+    expect(keys.find('ES256', 'next')).toEqual(unknown)
+    await advance(1_000)
+    expect(found(await keys.find('ES256', 'next')).keyId).toBe('next')
+    expect(client.requests).toHaveLength(3)
+  })
+
   it('fetches nothing for an ambiguous look-up', async () => {
     const { keys, client, advance } = setUp(publish(old, next))
     await keys.warm()
