@@ -62,8 +62,7 @@ describe('a replay of what the token service recorded', () => {
     )
     expect(replay(machines).groups.map(({ before, after }) => `${before} → ${after}`)).toEqual([
       'permit by read → deny by read',
-      // A denial does not say for which mode it was.
-      'deny by read → permit by read or itself',
+      'deny by read → permit by read',
       'permit by itself → deny by no rule',
     ])
   })
