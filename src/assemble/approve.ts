@@ -72,8 +72,8 @@ function findObstacle(
   { actor, subject, audience }: ApprovedOccasion,
 ): string | undefined {
   if (!approvers.has(approver)) return `the policy has no approver ${approver}`
-  if (approver === actor || approver === subject)
-    return 'nobody approves what they do, or what is done to them'
+  const isOwn = [approver, approvers.get(approver)?.subject].some(sub => sub === actor || sub === subject)
+  if (isOwn) return 'nobody approves what they do, or what is done to them'
   const isAbout = (into: (typeof rules)[number]['into']): boolean =>
     into === 'own' ? (audiences.get(audience)?.servedBy.length ?? 0) > 0 : into.includes(audience)
   const isAsked = rules.some(({ into, require }) => isAbout(into) && require.approval?.includes(approver))

@@ -17,8 +17,8 @@ export function buildPolicy(
   keysOf: ReadonlyMap<string, PublicKeySet>,
 ): Omit<PolicyDocument, 'digest'> {
   const approvers = new Map<string, Approver>()
-  for (const approver of Object.keys(input.approvers)) {
-    approvers.set(approver, { name: approver, jwks: keysOf.get(approver) ?? { keys: [] } })
+  for (const [approver, { subject }] of Object.entries(input.approvers)) {
+    approvers.set(approver, { name: approver, subject, jwks: keysOf.get(approver) ?? { keys: [] } })
   }
   return {
     clients: new Map(

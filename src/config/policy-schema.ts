@@ -218,6 +218,11 @@ const approverSchema = z
   .strictObject({
     file: filePath.optional().describe("File with the JWK set of this person's public keys."),
     inline: publicKeySet.optional().describe('The JWK set itself.'),
+    subject: word
+      .optional()
+      .describe(
+        'Their `sub` at the login provider: nobody approves what they do themselves. Absent: the name.',
+      ),
   })
   .superRefine((keys, context) => requireOneOf(keys, ['file', 'inline'], context))
 

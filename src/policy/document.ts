@@ -48,6 +48,8 @@ export interface ClaimNames {
 /** A person who may approve, and the public keys that prove it. */
 export interface Approver {
   readonly name: string
+  /** Their `sub`, whoever issues it, by which nobody approves what they do themselves; undefined: it is the name. */
+  readonly subject: string | undefined
   readonly jwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] }
 }
 
@@ -138,6 +140,8 @@ export interface BusinessHours {
 export interface Approval {
   readonly id: string
   readonly approver: string
+  /** `sub` of the approver, where it is not the name. */
+  readonly approverSubject?: string | undefined
   /** Who may act: `sub` and issuer of the person, or client id and the token service. */
   readonly actor: string
   readonly actorIssuer: string

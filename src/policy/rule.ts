@@ -302,9 +302,9 @@ function isForCase(approval: Approval, asked: Case): boolean {
     approval.subjectIssuer === subject.issuer &&
     approval.actor === actor.subject &&
     approval.actorIssuer === actor.issuer &&
-    approval.approver !== actor.subject &&
-    approval.approver !== subject.subject &&
-    !actorSubjects(subject.token.actor).includes(approval.approver)
+    ![actor.subject, subject.subject, ...actorSubjects(subject.token.actor)].some(sub =>
+      [approval.approver, approval.approverSubject].includes(sub),
+    )
   )
 }
 

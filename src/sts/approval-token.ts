@@ -82,6 +82,7 @@ export function readApproval(
   return ok({
     id: jti,
     approver: approver.name,
+    approverSubject: approver.subject,
     actor: who.sub,
     actorIssuer: who.iss,
     subject: whom.sub,

@@ -53,7 +53,7 @@ export function readQuestion(
     caseId: text(question, 'case_id'),
     environment: text(question, 'environment'),
     login: loginOf(question, now),
-    approval: approvalOf(decision, question, { now }),
+    approval: approvalOf(decision, question, document, { now }),
     ticket: ticketOf(question['ticket']),
     isInOrder: true,
   }
@@ -99,6 +99,7 @@ function loginOf(question: JsonObject, now: PastDecision['now']): PastDecision['
 function approvalOf(
   decision: JsonObject,
   question: JsonObject,
+  document: PolicyDocument,
   { now }: Pick<PastDecision, 'now'>,
 ): PastDecision['approval'] {
   const id = text(decision, 'approval')
@@ -115,6 +116,7 @@ function approvalOf(
   return {
     id,
     approver,
+    approverSubject: document.approvers.get(approver)?.subject,
     actor: person.subject,
     actorIssuer: person.issuer,
     subject: subject.subject,

@@ -201,6 +201,15 @@ describe('an approval', () => {
     expect(decide({ ...refund, subject: other, context })).toMatchObject({ effect: 'permit' })
   })
 
+  it('is worth nothing from the one who acts under another name', () => {
+    const given = { ...approval, approver: 'grace', approverSubject: 'lead-1' }
+    const context = aContext({ caseId: 'CASE-1042', approval: given })
+    expect(decide({ ...refund, context })).toMatchObject({
+      effect: 'deny',
+      reason: 'rule refund-with-approval came closest; it lacks an approval of this very case',
+    })
+  })
+
   it('does not stand in for a login: that is asked for first', () => {
     const weak = { ...lead, authenticatedAt: noon - 3600 }
     expect(decide({ ...refund, actorToken: weak, context: inCase })).toMatchObject({

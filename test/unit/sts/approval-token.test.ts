@@ -10,7 +10,7 @@ const strange = generateKeyPairSync('ed25519')
 const key = { algorithm: 'EdDSA', keyId: undefined, privateKey } as const
 const approver = (name: string, half: typeof publicKey): [string, Approver] => [
   name,
-  { name, jwks: { keys: [{ ...half.export({ format: 'jwk' }), alg: 'EdDSA' }] } },
+  { name, subject: undefined, jwks: { keys: [{ ...half.export({ format: 'jwk' }), alg: 'EdDSA' }] } },
 ]
 const approvers = new Map([approver('grace', publicKey), approver('heidi', strange.publicKey)])
 const occasion = {
