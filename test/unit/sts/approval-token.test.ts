@@ -37,6 +37,13 @@ const write = (claims: object = {}, head: object = {}) =>
 const read = (text: string, now = noon) => readApproval(text, approvers, now)
 
 describe('an approval', () => {
+  it('says who the approver is where they act themselves', () => {
+    const text = signApproval(key, 'grace', occasion, noon, 60)
+    const [, grace] = approver('grace', publicKey)
+    const known = new Map([['grace', { ...grace, subject: 'u-17' }]])
+    expect(readApproval(text, known, noon)).toMatchObject({ value: { approverSubject: 'u-17' } })
+  })
+
   it('is read as it was signed, until it ends', () => {
     const text = signApproval(key, 'grace', occasion, noon, 60)
     expect(read(text)).toMatchObject({
