@@ -166,6 +166,8 @@ describe('hopgate run', () => {
   it('goes on while Redis is stopped and started again', async () => {
     const redis = await startRedis({ faults: true })
     const { url, admin } = await start(yaml(`cache: { redis: '${redis.url}', timeout: 100ms }`))
+    // Whoever asks earlier is answered without it, and nothing is kept there.
+    await until(() => isRedisUp(admin))
     expect(await ask(url)).toBe(200)
     await until(async () => (await redis.cli('DBSIZE')) !== '0')
     const keys = await redis.cli('KEYS', '*')
