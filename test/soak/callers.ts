@@ -132,7 +132,7 @@ export function createCallers({ httpUrl, grpcUrl, login }: CallerWorld): {
       count: 1,
       async call(id) {
         const exp = Math.floor(Date.now() / 1000) - 60
-        return ask('GET', '/orders/1', await login.sign({ scope: 'orders:read', exp }), id)
+        return ask('GET', '/orders/1', await login.sign({ scope: 'orders:read', iat: exp - 60, exp }), id)
       },
     },
     {

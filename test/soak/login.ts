@@ -1,13 +1,12 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { createTestIssuer, type TestIssuer } from '../support/tokens.ts'
 
 const issuer = 'https://login.test'
-/**
- * A key is published so long before it signs: longer than the 30 s within which a sidecar asks only once for keys that it does
- * not know, and it is asked all the time for one that is gone, by the callers with expired tokens.
- */
-const overlapMs = 35_000
+const sleep = (ms: number): Promise<void> => delay(ms, undefined, { ref: false })
+/** A key is published so long before it signs, and so long after: longer than any token lives. */
+const publishedMs = { before: 15_000, after: 90_000 }
 
 /** A login provider whose signing key changes, and which publishes the next key before it is used. */
 export interface Login {
@@ -35,13 +34,12 @@ export async function startLogin(rotateMs: number): Promise<Login> {
   const rotate = async (): Promise<void> => {
     const next = await createTestIssuer({ issuer, kid: `key-${rotations + 1}` })
     keys = [...keys, next]
-    setTimeout(() => {
-      signing = next
-      rotations += 1
-      setTimeout(() => {
-        keys = keys.filter(key => key === signing || keys.indexOf(key) > keys.indexOf(signing))
-      }, 4 * overlapMs).unref()
-    }, overlapMs).unref()
+    await sleep(publishedMs.before)
+    const last = signing
+    signing = next
+    rotations += 1
+    await sleep(publishedMs.after)
+    keys = keys.filter(key => key !== last)
   }
   const timer = setInterval(() => void rotate(), rotateMs)
   return {

@@ -1,7 +1,7 @@
 /** What came of requests, by what was expected of them. */
 export class Tally {
   readonly #counts = new Map<string, number>()
-  readonly #surprises: string[] = []
+  readonly #surprises = new Map<string, { count: number; readonly first: Date; last: Date }>()
   /** Every request that was sent, by its `X-Request-Id`. */
   readonly sent = new Set<string>()
   #next = 0
@@ -16,8 +16,15 @@ export class Tally {
   /** Counts what a request of a kind came to, and remembers it when it is not what it should be. */
   note(kind: string, outcome: string, expected: string): void {
     this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1)
-    if (outcome !== expected && this.#surprises.length < 20) {
-      this.#surprises.push(`${new Date().toISOString()} ${kind}: ${outcome} instead of ${expected}`)
+    if (outcome === expected) return
+    const name = `${kind}: ${outcome} instead of ${expected}`
+    const now = new Date()
+    const known = this.#surprises.get(name)
+    if (known === undefined) {
+      this.#surprises.set(name, { count: 1, first: now, last: now })
+    } else {
+      known.count++
+      known.last = now
     }
   }
 
@@ -25,7 +32,11 @@ export class Tally {
     return Object.fromEntries(this.#counts)
   }
 
+  /** Each unexpected outcome once, with how often and when it was seen. */
   get surprises(): readonly string[] {
-    return this.#surprises
+    return [...this.#surprises].map(
+      ([name, { count, first, last }]) =>
+        `${name}, ${count} times from ${first.toISOString()} to ${last.toISOString()}`,
+    )
   }
 }
