@@ -30,10 +30,13 @@ const durationMs = Number(values.minutes) * 60_000
 const pauseMs = Number(values.pause)
 const every = { keyMs: 45_000, redisMs: 40_000, sampleMs: 5_000 }
 
+// Children are killed and files removed when this process exits, and a signal alone does not make it do so.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+
 const folder = mkdtempSync(join(tmpdir(), 'hopgate-soak-'))
 const failures: string[] = []
 await using stack = new AsyncDisposableStack()
-stack.defer(() => {
+process.once('exit', () => {
   if (!values.keep) rmSync(folder, { recursive: true, force: true })
 })
 const redis = await startRedis({ faults: true })
