@@ -14,14 +14,14 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY scripts scripts
 COPY src src
 RUN node_modules/.bin/tsc -p tsconfig.build.json && node scripts/build.ts \
-  && node scripts/fill-compile-cache.ts 65532 && rm dist/*.map && mkdir /state
+  && node scripts/fill-compile-cache.ts 65532 && rm dist/*.map && chmod 755 dist/main.js && mkdir /state
 
 FROM ${NODE_IMAGE}
 LABEL org.opencontainers.image.title="hopgate" \
   org.opencontainers.image.description="An API gateway sidecar that exchanges the token at every hop" \
   org.opencontainers.image.licenses="Apache-2.0"
-# A package manager has no business in a gate.
-RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack \
+# A package manager has no business in a gate. `hopgate` is for who looks into a running one: `docker exec NAME hopgate …`.
+RUN ln -s /app/dist/main.js /usr/local/bin/hopgate && rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack \
   /usr/local/bin/yarn /usr/local/bin/yarnpkg /opt/yarn-*
 ENV NODE_ENV=production
 WORKDIR /app

@@ -69,14 +69,24 @@ export async function checkImage(
       assert.match(licenses, new RegExp(`^${name} \\d`, 'm'))
   })
 
-  await checklist.check('starts with code that was compiled when it was built', async () => {
-    const script = `
+  // Node's flags are part of what compiled code must fit to.
+  await checklist.check(
+    'starts as its entrypoint says with code that was compiled when it was built',
+    async () => {
+      const [, ...entrypoint] = JSON.parse(await inspect(image, '{{json .Config.Entrypoint}}')) as string[]
+      const args = JSON.stringify([...entrypoint, 'check', '/app/config/minimal.yaml'])
+      const script = `
       const { spawnSync } = require('node:child_process')
       const env = { NODE_DEBUG_NATIVE: 'COMPILE_CACHE' }
-      const args = ['/app/dist/main.js', 'check', '/app/config/minimal.yaml']
-      const { stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8' })
+      const { stderr } = spawnSync(process.execPath, ${args}, { env, encoding: 'utf8' })
       console.log(/sidecar\\.js was accepted/.test(stderr) || stderr)`
-    assert.equal((await node(script)).trim(), 'true')
+      assert.equal((await node(script)).trim(), 'true')
+    },
+  )
+
+  await checklist.check('has its commands at hand by name', async () => {
+    const options = ['--rm', ...hardened, '--entrypoint', 'hopgate']
+    assert.match(await docker(['run', ...options, image, 'version']), /^hopgate \d/)
   })
 
   await checklist.check('cannot change itself, also when its root can be written', async () => {
@@ -118,6 +128,16 @@ export async function checkImage(
       health = await inspect(container, '{{.State.Health.Status}}')
     }
     assert.equal(health, 'healthy', await docker(['logs', container]))
+  })
+
+  // The script is loaded before main.js, and sends the signal when the first part of that has run.
+  await checklist.check('ends when it is stopped while it starts', async () => {
+    const early = "process.nextTick(() => process.kill(process.pid, 'SIGTERM'))\n"
+    writeFileSync(join(config, 'early.cjs'), early, { mode: 0o644 })
+    const options = ['--env', 'NODE_OPTIONS=--require=/etc/hopgate/early.cjs']
+    const id = (await docker(['run', '--detach', ...hardened, ...mount(config), ...options, image])).trim()
+    onCleanup(() => docker(['rm', '--force', '--volumes', id]))
+    assert.match(await docker(['wait', id], { timeoutMs: 20_000 }), /^(0|143)$/m)
   })
 
   await checklist.check('ends with 0 within the grace time after SIGTERM', async () => {
