@@ -41,8 +41,6 @@ export interface AdmittedRequest<R extends Route = Route> {
   readonly announcesTrailers: boolean
   /** How long the caller gives a gRPC call, in milliseconds; undefined for any other request. */
   readonly grpcTimeoutMs: number | undefined
-  /** The upgrade protocol asked for; only `websocket` gets this far, and only on a route that allows it. */
-  readonly upgrade?: 'websocket'
   /** Identifies this request in audit, logs and to upstream: the caller's `X-Request-Id` if well formed, else new. */
   readonly requestId: string
   /** W3C trace context: the caller's trace continued, or a new one. */

@@ -111,7 +111,8 @@ export function createAccept(options: AcceptOptions): Accept {
       scheme: received.socket.encrypted === true ? 'https' : 'http',
       before: options.isTrustedProxy(peer) ? headers.forwarded : nothingBefore,
     })
-    forwardable.push('Via', [...headers.via, `${received.httpVersion} ${options.pseudonym}`].join(', '))
+    const via = `${received.httpVersion} ${options.pseudonym}`
+    forwardable.push('Via', headers.via.length === 0 ? via : `${headers.via.join(', ')}, ${via}`)
     if (forwards !== Infinity) forwardable.push('Max-Forwards', String(forwards - 1))
     const requestId =
       headers.requestId !== undefined && requestIdSyntax.test(headers.requestId)
@@ -138,7 +139,6 @@ export function createAccept(options: AcceptOptions): Accept {
       acceptsTrailers: headers.acceptsTrailers,
       announcesTrailers: headers.announcesTrailers,
       grpcTimeoutMs: headers.grpcTimeoutMs,
-      ...(upgrading && { upgrade: 'websocket' as const }),
       requestId,
       traceId: trace.traceId,
       traceparent: trace.traceparent,

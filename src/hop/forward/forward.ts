@@ -154,7 +154,7 @@ export function createForward(options: ForwardOptions): Forward {
       return new Promise(resolve => {
         let timer: NodeJS.Timeout | undefined
         const relay = relayOf(caller, passport, result => {
-          clearTimeout(timer)
+          if (timer !== undefined) clearTimeout(timer)
           resolve(result)
         })
         if (deadline !== undefined) {
