@@ -47,6 +47,8 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
 /** Lines are gathered for this long: one system call for many. A kill loses no more than this and what waits. */
 const gatherMs = 5
 const batchChars = 256 * 1024
+/** Bytes of UTF-8 for one UTF-16 code unit, at most. */
+const longestUtf8 = 3
 const rotationCheckMs = 1_000
 const busyPauseMs = { first: 1, longest: 50 }
 const failurePauseMs = { first: 50, longest: 1_000 }
@@ -69,7 +71,7 @@ export class BatchingLineWriter implements LineWriter {
   /** What is being written; it stays until its last byte is taken. */
   #current: { readonly bytes: Buffer; readonly lines: number; offset: number } | undefined
   /** Where batches are encoded, one after the other: there is only one write at a time. */
-  #space = Buffer.allocUnsafeSlow(batchChars)
+  #space = Buffer.allocUnsafeSlow(longestUtf8 * batchChars)
   /** Lines accepted and not yet written, those of {@link #current} included. */
   #waiting = 0
   #timer: NodeJS.Timeout | undefined
@@ -163,9 +165,11 @@ export class BatchingLineWriter implements LineWriter {
   #takeBatch(): { bytes: Buffer; lines: number; offset: number } | undefined {
     const batch = this.#batches.shift()
     if (batch === undefined) return undefined
-    const size = Buffer.byteLength(batch.text)
-    if (size > this.#space.length) this.#space = Buffer.allocUnsafeSlow(size)
-    this.#space.write(batch.text)
+    // Room for the longest form that the text could have: counting its bytes first would read all of it twice. What is not
+    // written to takes no memory.
+    const most = longestUtf8 * batch.text.length
+    if (most > this.#space.length) this.#space = Buffer.allocUnsafeSlow(most)
+    const size = this.#space.write(batch.text)
     return { bytes: this.#space.subarray(0, size), lines: batch.lines, offset: 0 }
   }
 

@@ -45,7 +45,7 @@ export interface AuditEvent {
   readonly decision: DecisionFacts | undefined
   readonly delivery: Delivery | undefined
   /** Milliseconds in each stage that ran. */
-  readonly stageMs: Readonly<Partial<Record<StageName, number>>>
+  readonly stageMs: Readonly<Partial<Record<StageName, number | undefined>>>
 }
 
 /** A decision as it is recorded. */

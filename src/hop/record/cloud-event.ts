@@ -2,13 +2,7 @@ import type { EpochSeconds } from '../../base/clock.ts'
 import { asciiJson } from '../../base/json-text.ts'
 import { Recent } from '../../base/recent.ts'
 import { redactTokens } from '../../base/redact-tokens.ts'
-import type {
-  AuditEvent,
-  InboundFacts,
-  OutboundFacts,
-  QuestionFacts,
-  StageName,
-} from '../../model/audit-event.ts'
+import type { AuditEvent, InboundFacts, OutboundFacts, QuestionFacts } from '../../model/audit-event.ts'
 import { nestSubjects } from '../../oauth/actor.ts'
 
 /**
@@ -56,15 +50,13 @@ function requestMembers(event: AuditEvent): string {
 function decisionMember(decision: AuditEvent['decision']): string {
   if (decision === undefined) return ''
   const { rule, effect, mode, approval, question } = decision
-  const members = [
-    `"rule":${jsonText(rule)},"effect":"${effect}"`,
-    ...(mode === undefined ? [] : [`"mode":"${mode}"`]),
-    ...(approval === undefined
-      ? []
-      : [`"approval":${jsonText(approval.id)},"approver":${jsonText(approval.approver)}`]),
-    ...(question === undefined ? [] : [`"question":${questionText(question)}`]),
-  ]
-  return `,"decision":{${members.join(',')}}`
+  let members = `"rule":${jsonText(rule)},"effect":"${effect}"`
+  if (mode !== undefined) members += `,"mode":"${mode}"`
+  if (approval !== undefined) {
+    members += `,"approval":${jsonText(approval.id)},"approver":${jsonText(approval.approver)}`
+  }
+  if (question !== undefined) members += `,"question":${questionText(question)}`
+  return `,"decision":{${members}}`
 }
 
 /** The same question is asked by many requests of one token. */
@@ -97,15 +89,17 @@ function deliveryMember(delivery: AuditEvent['delivery']): string {
   return `,"delivery":{"status":${whole(status)},"upstream_us":${micros(upstreamMs)},"bytes_in":${whole(bytesIn)},"bytes_out":${whole(bytesOut)},"complete":${complete}}`
 }
 
-const stages: readonly StageName[] = ['accept', 'authenticate', 'authorize', 'exchange', 'forward']
+function stageMembers({ accept, authenticate, authorize, exchange, forward }: AuditEvent['stageMs']): string {
+  let members = stageMember('', '"accept":', accept)
+  members = stageMember(members, '"authenticate":', authenticate)
+  members = stageMember(members, '"authorize":', authorize)
+  members = stageMember(members, '"exchange":', exchange)
+  return stageMember(members, '"forward":', forward)
+}
 
-function stageMembers(stageMs: AuditEvent['stageMs']): string {
-  let members = ''
-  for (const stage of stages) {
-    const ms = stageMs[stage]
-    if (ms !== undefined) members += `${members === '' ? '' : ','}"${stage}":${micros(ms)}`
-  }
-  return members
+function stageMember(before: string, name: string, ms: number | undefined): string {
+  if (ms === undefined) return before
+  return before === '' ? `${name}${micros(ms)}` : `${before},${name}${micros(ms)}`
 }
 
 /** Printable ASCII that stands in JSON as it is: no quote, no backslash, no `<`. */
