@@ -2,7 +2,9 @@ import { type Clock, systemClock } from '../base/clock.ts'
 import { silentLog } from '../base/log.ts'
 import { fail, ok, type Result } from '../base/result.ts'
 import type { Secret } from '../base/secret.ts'
+import { formatScope, isScopeWithin, parseScope } from '../oauth/scope-set.ts'
 import type { ApprovedOccasion } from '../policy/approval.ts'
+import { scopeAt } from '../policy/candidates.ts'
 import type { Approval, PolicyDocument } from '../policy/document.ts'
 import { readApproval, signApproval } from '../sts/approval-token.ts'
 import { createRedisApprovalStore } from '../sts/redis-approval-store.ts'
@@ -15,7 +17,9 @@ export interface ApproveOptions {
   readonly approver: string
   /** File with the approver's private JWK. */
   readonly key: string
-  readonly occasion: ApprovedOccasion
+  readonly occasion: Omit<ApprovedOccasion, 'scope'>
+  /** What may be asked for at most, as one text with blanks between. */
+  readonly scope: string
   readonly lifeSeconds: number
   readonly clock?: Clock
 }
@@ -24,10 +28,14 @@ const timeoutMs = 3_000
 
 /**
  * Signs an approval and stores it. What nobody could use is refused here already: an approver whom the policy does not
- * know or whose key is another, a person who approves their own doing, an audience that no rule asks an approval for.
+ * know or whose key is another, a person who approves their own doing, an audience, a mode
+ * or a scope that no rule asks an approval for.
  */
 export async function approve(options: ApproveOptions): Promise<Result<Approval, string>> {
-  const { policy, approver, occasion, clock = systemClock } = options
+  const { policy, approver, clock = systemClock } = options
+  const scope = parseScope(options.scope)
+  if (scope === undefined) return fail('the scope is not readable')
+  const occasion = { ...options.occasion, scope }
   const useless = findObstacle(policy, approver, occasion)
   if (useless !== undefined) return fail(useless)
   const key = await createClientKeyFile(options.key).read()
@@ -69,13 +77,18 @@ async function withStore<T>(
 function findObstacle(
   { approvers, rules, audiences }: PolicyDocument,
   approver: string,
-  { actor, subject, audience }: ApprovedOccasion,
+  { actor, subject, audience, mode, scope }: ApprovedOccasion,
 ): string | undefined {
   if (!approvers.has(approver)) return `the policy has no approver ${approver}`
   const isOwn = [approver, approvers.get(approver)?.subject].some(sub => sub === actor || sub === subject)
   if (isOwn) return 'nobody approves what they do, or what is done to them'
   const isAbout = (into: (typeof rules)[number]['into']): boolean =>
     into === 'own' ? (audiences.get(audience)?.servedBy.length ?? 0) > 0 : into.includes(audience)
-  const isAsked = rules.some(({ into, require }) => isAbout(into) && require.approval?.includes(approver))
-  return isAsked ? undefined : `no rule asks ${approver} for an approval into ${audience}`
+  const asking = rules.filter(
+    rule => rule.mode === mode && isAbout(rule.into) && rule.require.approval?.includes(approver),
+  )
+  if (asking.length === 0) return `no rule asks ${approver} for an approval of ${mode} into ${audience}`
+  const target = audiences.get(audience)
+  const isPermitted = target && asking.some(rule => isScopeWithin(scope, scopeAt(rule, target)))
+  return isPermitted ? undefined : `no rule that asks for this approval permits ${formatScope(scope)}`
 }

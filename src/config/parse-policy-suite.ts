@@ -293,7 +293,8 @@ function readTime(value: unknown, now: number): unknown {
 
 function buildApproval(given: GivenInput['approval'], now: number): GivenApproval | undefined {
   if (given === undefined) return undefined
-  const { approver, expires, actor, actor_issuer, subject, subject_issuer, case_id, audience } = given
+  const { approver, expires, actor, actor_issuer, subject, subject_issuer, case_id, audience, mode, scope } =
+    given
   return {
     approver,
     expiresAt: now + expires,
@@ -303,6 +304,8 @@ function buildApproval(given: GivenInput['approval'], now: number): GivenApprova
     ...(subject_issuer !== undefined && { subjectIssuer: subject_issuer }),
     ...(case_id !== undefined && { caseId: case_id }),
     ...(audience !== undefined && { audience }),
+    ...(mode !== undefined && { mode }),
+    ...(scope !== undefined && { scope }),
   }
 }
 

@@ -110,7 +110,9 @@ const requireSchema = z.strictObject({
     .union([z.literal(true), texts])
     .optional()
     .meta({ title: 'true, or a list of approvers' })
-    .describe('A second person has approved this actor, subject, case and audience (`hopgate approve`).'),
+    .describe(
+      'A second person has approved this actor, subject, case, audience, mode and scope (`hopgate approve`).',
+    ),
   environment: texts.optional().describe('`environment` of the configuration is one of these.'),
   business_hours: businessHoursSchema.optional().describe('Only at these times.'),
 })

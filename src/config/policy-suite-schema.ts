@@ -48,6 +48,8 @@ const approvalSchema = z.strictObject({
   subject_issuer: text.optional().describe('Who vouches for that name.'),
   case_id: text.optional().describe('For which case.'),
   audience: audience.optional().describe('Into which audience.'),
+  mode: z.enum(['delegation', 'impersonation']).optional().describe('Whether the actor is named.'),
+  scope: scope.optional().describe('What may be asked for at most.'),
 })
 
 const shared = {

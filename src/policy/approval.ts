@@ -1,5 +1,7 @@
 import type { MaybePromise } from '../base/result.ts'
 import type { Decision } from '../model/decision.ts'
+import type { ExchangeMode } from '../oauth/exchange-mode.ts'
+import type { ScopeSet } from '../oauth/scope-set.ts'
 import type { Approval } from './document.ts'
 import { readParty, readTokenActor } from './party.ts'
 import type { Policy } from './policy.ts'
@@ -7,7 +9,7 @@ import type { PolicyQuestion } from './question.ts'
 import { caseIdOf } from './read-case.ts'
 import { approvedActor } from './rule.ts'
 
-/** What an approval is for. Two occasions that differ in any word are two occasions. */
+/** What an approval is for. Two occasions that differ in any word but the scope are two occasions. */
 export interface ApprovedOccasion {
   /** `sub` of the one who acts, else the client's id. */
   readonly actor: string
@@ -17,6 +19,9 @@ export interface ApprovedOccasion {
   readonly subjectIssuer: string
   readonly caseId: string
   readonly audience: string
+  readonly mode: ExchangeMode
+  /** What is asked for; of an approval, what may be asked for at most. */
+  readonly scope: ScopeSet
 }
 
 /**
@@ -26,7 +31,7 @@ export interface ApprovedOccasion {
  * when it cannot be known; never rejects.
  */
 export interface ApprovalStore {
-  /** @param approvers of whom one must have approved */
+  /** @param approvers of whom one must have approved at least the scope of the occasion */
   find(occasion: ApprovedOccasion, approvers: readonly string[]): Promise<Approval | undefined>
 }
 
@@ -54,7 +59,7 @@ export function decideWithApproval(
 }
 
 function occasionOf({ document, server }: Policy, question: PolicyQuestion): ApprovedOccasion | undefined {
-  const { subject, actorToken, client, audience, context } = question
+  const { subject, actorToken, client, audience, mode, scope, context } = question
   const named = caseIdOf(subject, context.caseId)
   const caseId = named.ok ? named.value : undefined
   if (subject === undefined || caseId === undefined) return undefined
@@ -70,5 +75,7 @@ function occasionOf({ document, server }: Policy, question: PolicyQuestion): App
     subjectIssuer: about.issuer,
     caseId,
     audience,
+    mode,
+    scope,
   }
 }

@@ -149,5 +149,9 @@ export interface Approval {
   readonly subjectIssuer: string
   readonly caseId: string
   readonly audience: string
+  /** Whether the actor is named in what is issued. */
+  readonly mode: ExchangeMode
+  /** What may be asked for at most. */
+  readonly scope: ScopeSet
   readonly expiresAt: EpochSeconds
 }

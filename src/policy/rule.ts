@@ -3,7 +3,8 @@ import type { Decision } from '../model/decision.ts'
 import type { SubjectKind } from '../model/subject-kind.ts'
 import type { VerifiedToken } from '../model/verified-token.ts'
 import { actorSubjects } from '../oauth/actor.ts'
-import { isScopeWithin, type ScopeSet } from '../oauth/scope-set.ts'
+import type { ExchangeMode } from '../oauth/exchange-mode.ts'
+import { intersectScope, isScopeWithin, type ScopeSet } from '../oauth/scope-set.ts'
 import { type StepUp, satisfiesStepUp } from '../oauth/step-up.ts'
 import { createBusinessHours } from './business-hours.ts'
 import type {
@@ -91,13 +92,14 @@ export function compileRule(rule: PolicyRule, scope: ScopeSet, servedBy: readonl
       hasSubject ? [...actorKindIs, ...actorChecks(rule.who)] : [],
       [asked => (isScopeWithin(asked.scope, scope) ? undefined : { what: 'a scope that it permits' })],
       conditionChecks(rule),
-      ...requirementChecks(rule.require).map(check => [check]),
+      ...requirementChecks(rule.require, rule.mode).map(check => [check]),
     ],
     permit: ({ context: { approval } }) =>
       rule.require.approval === undefined || approval === undefined
         ? permit
         : Object.freeze({
             ...permit,
+            scope: intersectScope(scope, approval.scope),
             notAfter: approval.expiresAt,
             approval: { id: approval.id, approver: approval.approver },
           }),
@@ -225,7 +227,7 @@ function conditionChecks({ id, when }: PolicyRule): Check[] {
 }
 
 /** What a caller can still do something about comes last: the case, the login, the approval. */
-function requirementChecks(require: Requirements): Check[] {
+function requirementChecks(require: Requirements, mode: ExchangeMode): Check[] {
   const { environments, businessHours, caseId, acr, maxAgeSeconds, approval } = require
   const checks: Check[] = []
   if (environments !== undefined) {
@@ -244,7 +246,7 @@ function requirementChecks(require: Requirements): Check[] {
     checks.push(caseCheck(caseId))
   }
   if (acr !== undefined || maxAgeSeconds !== undefined) checks.push(loginCheck(acr, maxAgeSeconds))
-  if (approval !== undefined) checks.push(approvalCheck(approval))
+  if (approval !== undefined) checks.push(approvalCheck(approval, mode))
   return checks
 }
 
@@ -268,12 +270,15 @@ function loginCheck(acr: readonly string[] | undefined, maxAgeSeconds: number | 
     login !== undefined && satisfiesStepUp(required, login, now) ? undefined : lack
 }
 
-function approvalCheck(approvers: readonly string[]): Check {
+function approvalCheck(approvers: readonly string[], mode: ExchangeMode): Check {
   return asked => {
     const { approval, now } = asked.context
     if (approval === undefined) return { what: 'an approval', approvers }
     const isApproved =
-      approvers.includes(approval.approver) && isForCase(approval, asked) && isOpen(approval, now)
+      approval.mode === mode &&
+      approvers.includes(approval.approver) &&
+      isForCase(approval, asked) &&
+      isOpen(approval, now)
     return isApproved ? undefined : { what: 'an approval of this very case' }
   }
 }
@@ -291,12 +296,13 @@ export function approvedActor(
   return actor === undefined || actor.kind === 'client' ? { subject: client, issuer: server } : actor
 }
 
-/** Every word of an approval must be the case's, and nobody approves what is done by, through or to themselves. */
+/** Every word of an approval must be the case's, its scope may be wider, and nobody approves what is done by, through or to themselves. */
 function isForCase(approval: Approval, asked: Case): boolean {
-  const { subject, client, audience, caseId, server } = asked
+  const { subject, client, audience, scope, caseId, server } = asked
   const actor = approvedActor(asked.actor, client.id, server)
   return (
     approval.audience === audience &&
+    isScopeWithin(scope, approval.scope) &&
     approval.caseId === caseId &&
     approval.subject === subject?.subject &&
     approval.subjectIssuer === subject.issuer &&

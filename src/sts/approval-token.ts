@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { EpochSeconds } from '../base/clock.ts'
 import { fail, ok, type Result } from '../base/result.ts'
 import { isJsonObject } from '../base/strict-json.ts'
+import type { ExchangeMode } from '../oauth/exchange-mode.ts'
+import { formatScope, parseScope } from '../oauth/scope-set.ts'
 import type { ApprovedOccasion } from '../policy/approval.ts'
 import type { Approval, Approver } from '../policy/document.ts'
 import type { ClientKey } from '../tokens/client-key-file.ts'
@@ -17,8 +19,10 @@ const maxBytes = 4_096
 /** An approval is for work at hand. */
 export const maxApprovalSeconds = 24 * 3_600
 const leewaySeconds = 5
+/** A machine acts for itself: there is nobody for whom to approve it. */
+const approvableModes = ['delegation', 'impersonation'] as const satisfies readonly ExchangeMode[]
 
-/** Writes and signs what a person approves. Claims: `iss` is the person, `aud` the audience, `actor`, `subject`, `case_id`. */
+/** Writes and signs what a person approves. Claims: `iss` is the person, `aud` the audience, `actor`, `subject`, `case_id`, `mode`, `scope`. */
 export function signApproval(
   key: ClientKey,
   approver: string,
@@ -40,6 +44,8 @@ export function signApproval(
       actor: { iss: occasion.actorIssuer, sub: occasion.actor },
       subject: { iss: occasion.subjectIssuer, sub: occasion.subject },
       case_id: occasion.caseId,
+      mode: occasion.mode,
+      scope: formatScope(occasion.scope),
       iat: issuedAt,
       exp: issuedAt + lifeSeconds,
       jti: randomUUID(),
@@ -79,6 +85,9 @@ export function readApproval(
   if (who === undefined || whom === undefined || !isText(aud) || !isText(caseId) || !isText(jti)) {
     return fail('it does not say what is approved')
   }
+  const mode = approvableModes.find(one => one === claims['mode'])
+  const scope = typeof claims['scope'] === 'string' ? parseScope(claims['scope']) : undefined
+  if (mode === undefined || scope === undefined) return fail('it does not say how, or how much, is approved')
   return ok({
     id: jti,
     approver: approver.name,
@@ -89,6 +98,8 @@ export function readApproval(
     subjectIssuer: whom.iss,
     caseId,
     audience: aud,
+    mode,
+    scope,
     expiresAt: exp,
   })
 }

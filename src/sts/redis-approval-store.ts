@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import { digestFieldsBase64Url } from '../base/digest.ts'
 import type { Log } from '../base/log.ts'
+import { isScopeWithin } from '../oauth/scope-set.ts'
 import type { ApprovalStore, ApprovedOccasion } from '../policy/approval.ts'
 import type { Approval, Approver } from '../policy/document.ts'
 import { readApproval } from './approval-token.ts'
@@ -13,10 +14,10 @@ export interface RedisApprovalStoreOptions extends RedisConnectionOptions {
 
 /** Approvals in Redis: written by `hopgate approve`, found by token services and sidecars. */
 export interface RedisApprovalStore extends ApprovalStore {
-  /** Stores an approval until it ends, in place of an earlier one of the same person for the same occasion. Rejects when Redis does not take it. */
+  /** Stores an approval until it ends, in place of an earlier one of the same person for the same occasion, whatever its scope. Rejects when Redis does not take it. */
   put(text: string, approval: Approval): Promise<void>
-  /** Takes an approval back; false when there was none. Rejects when Redis does not answer. */
-  withdraw(occasion: ApprovedOccasion, approver: string): Promise<boolean>
+  /** Takes an approval back, whatever its scope; false when there was none. Rejects when Redis does not answer. */
+  withdraw(occasion: Omit<ApprovedOccasion, 'scope'>, approver: string): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -31,7 +32,7 @@ export function createRedisApprovalStore(
   clock: Clock,
 ): RedisApprovalStore {
   const { redis, gathering, attempted } = openRedisConnection(options)
-  const nameOf = (occasion: ApprovedOccasion, approver: string): string =>
+  const nameOf = (occasion: Omit<ApprovedOccasion, 'scope'>, approver: string): string =>
     `hopgate:approval:${occasionId(occasion, approver)}`
   return {
     async find(occasion, approvers) {
@@ -41,8 +42,9 @@ export function createRedisApprovalStore(
         const texts = await gathering().mget(approvers.map(approver => nameOf(occasion, approver)))
         for (const text of texts) {
           const approval = text === null ? undefined : readApproval(text, options.approvers, clock.now())
-          if (approval?.ok === true) return approval.value
-          if (approval !== undefined)
+          if (approval?.ok === true && isScopeWithin(occasion.scope, approval.value.scope))
+            return approval.value
+          if (approval?.ok === false)
             options.log.warn('approval in Redis passed over', { reason: approval.error })
         }
       } catch {
@@ -64,10 +66,11 @@ export function createRedisApprovalStore(
   }
 }
 
+/** The scope is no part of the name: it is a bound, and whoever asks for less has to find it. */
 function occasionId(
-  { actor, actorIssuer, subject, subjectIssuer, caseId, audience }: ApprovedOccasion,
+  { actor, actorIssuer, subject, subjectIssuer, caseId, audience, mode }: Omit<ApprovedOccasion, 'scope'>,
   approver: string,
 ): string {
-  const fields = [approver, actorIssuer, actor, subjectIssuer, subject, caseId, audience]
-  return digestFieldsBase64Url('hopgate approval 1', fields)
+  const fields = [approver, actorIssuer, actor, subjectIssuer, subject, caseId, audience, mode]
+  return digestFieldsBase64Url('hopgate approval 2', fields)
 }

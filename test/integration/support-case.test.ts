@@ -372,6 +372,7 @@ describe('a refund on behalf of a user', () => {
         ...['--config', join(folder, 'orders.yaml'), '--approver', 'grace', '--case', 'CASE-3000'],
         ...['--audience', 'orders-api', '--subject', 'alice', '--issuer', login.issuer],
         ...(more.includes('--actor') ? [] : ['--actor', 'lead-1']),
+        ...(more.includes('--scope') || more.includes('--withdraw') ? [] : ['--scope', 'orders:refund']),
         ...more,
       ],
       { stdout: stream, stderr: stream } as unknown as Parameters<typeof approveCommand>[1],
@@ -398,6 +399,12 @@ describe('a refund on behalf of a user', () => {
     expect(await approve(...key, '--actor', 'lead-2')).toMatchObject({ code: 0 })
     expect(await send('orders', '/refund', await subject(), await lead())).toMatchObject({ status: 403 })
 
+    const otherMode = await approve(...key, '--for', '2m', '--mode', 'impersonation')
+    expect(otherMode.text).toContain('no rule asks grace for an approval of impersonation into orders-api')
+    const other = await approve(...key, '--for', '2m', '--scope', 'orders:read')
+    expect(other.text).toContain('no rule that asks for this approval permits orders:read')
+    expect(await approve(...key, '--for', '2m', '--scope', '')).toMatchObject({ code: 0 })
+    expect(await send('orders', '/refund', await subject(), await lead())).toMatchObject({ status: 403 })
     expect(await approve(...key, '--for', '2m')).toMatchObject({ code: 0 })
     const done = await send('orders', '/refund', await subject(), await lead())
     expect(done).toMatchObject({

@@ -173,6 +173,8 @@ export function* everyOccasion(
           subjectIssuer: subject.issuer,
           caseId: 'CASE-1',
           audience: asked.audience,
+          mode: asked.mode === 'impersonation' ? 'impersonation' : 'delegation',
+          scope: asked.scope,
           expiresAt: context.now + 60,
         }
         yield { ...asked, subject, actorToken, context: { ...context, approval } }

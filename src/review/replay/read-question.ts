@@ -1,7 +1,7 @@
 import { isJsonObject, type JsonObject } from '../../base/strict-json.ts'
 import { exchangeModes } from '../../oauth/exchange-mode.ts'
 import { parseScope } from '../../oauth/scope-set.ts'
-import type { PolicyDocument } from '../../policy/document.ts'
+import type { Approval, PolicyDocument } from '../../policy/document.ts'
 import { type KnownParty, type PartialQuestion, unknown } from '../partial-case.ts'
 import type { PastDecision } from './past-decision.ts'
 
@@ -53,7 +53,7 @@ export function readQuestion(
     caseId: text(question, 'case_id'),
     environment: text(question, 'environment'),
     login: loginOf(question, now),
-    approval: approvalOf(decision, question, document, { now }),
+    approval: approvalOf(decision, question, document, { now, mode, scope }),
     ticket: ticketOf(question['ticket']),
     isInOrder: true,
   }
@@ -100,7 +100,7 @@ function approvalOf(
   decision: JsonObject,
   question: JsonObject,
   document: PolicyDocument,
-  { now }: Pick<PastDecision, 'now'>,
+  { now, mode, scope }: Pick<PastDecision, 'now'> & Pick<Approval, 'mode' | 'scope'>,
 ): PastDecision['approval'] {
   const id = text(decision, 'approval')
   const approver = text(decision, 'approver')
@@ -123,6 +123,8 @@ function approvalOf(
     subjectIssuer: subject.issuer,
     caseId,
     audience,
+    mode,
+    scope,
     expiresAt: now === unknown ? Number.POSITIVE_INFINITY : now + 1,
   }
 }

@@ -43,7 +43,15 @@ function actedFor(act: Record<string, unknown>): VerifiedToken {
 describe('what is looked for in the store', () => {
   it('is an approval of the client where nobody else acts', async () => {
     const { decision, asked } = await ask(aTokenOf('alice'))
-    expect(asked).toMatchObject([{ actor: 'orders', actorIssuer: policyServer, subject: 'alice' }])
+    expect(asked).toMatchObject([
+      {
+        actor: 'orders',
+        actorIssuer: policyServer,
+        subject: 'alice',
+        mode: 'delegation',
+        scope: ['orders:read'],
+      },
+    ])
     expect(decision).toMatchObject({ effect: 'permit', notAfter: noon + 60 })
     const client = await ask(actedFor({ sub: 'orders', iss: policyServer }))
     expect(client.asked).toMatchObject([{ actor: 'orders', actorIssuer: policyServer }])

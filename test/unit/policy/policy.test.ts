@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Actor, parseActor } from '../../../src/oauth/actor.ts'
-import { scopeSet } from '../../../src/oauth/scope-set.ts'
+import { emptyScope, scopeSet } from '../../../src/oauth/scope-set.ts'
 import type { Approval } from '../../../src/policy/document.ts'
 import { createPolicy } from '../../../src/policy/policy.ts'
 import type { PolicyQuestion } from '../../../src/policy/question.ts'
@@ -148,6 +148,8 @@ describe('an approval', () => {
     subjectIssuer: 'https://login.test',
     caseId: 'CASE-1042',
     audience: 'orders-api',
+    mode: 'delegation',
+    scope: scopeSet(['orders:refund']),
     expiresAt: noon + 300,
   }
   const approved = (about: Partial<Approval>) =>
@@ -165,6 +167,11 @@ describe('an approval', () => {
     })
   })
 
+  it('serves for less than its scope, and never for more than the rule', () => {
+    const scope = scopeSet(['orders:refund', 'orders:write'])
+    expect(approved({ scope })).toMatchObject({ effect: 'permit', scope: ['orders:refund'] })
+  })
+
   it.each([
     ['has ended', { expiresAt: noon }],
     ['is of somebody who may not approve', { approver: 'mallory' }],
@@ -174,6 +181,9 @@ describe('an approval', () => {
     ["is for another issuer's subject", { subjectIssuer: 'https://other.test' }],
     ['is for another case', { caseId: 'CASE-1043' }],
     ['is for another audience', { audience: 'billing-api' }],
+    ['is for the other mode', { mode: 'impersonation' as const }],
+    ['is for another scope', { scope: scopeSet(['orders:read']) }],
+    ['is for no scope', { scope: emptyScope }],
   ])('is worth nothing when it %s', (_, about) => {
     expect(approved(about)).toMatchObject({ effect: 'deny' })
   })

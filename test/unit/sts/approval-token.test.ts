@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import { scopeSet } from '../../../src/oauth/scope-set.ts'
 import type { Approver } from '../../../src/policy/document.ts'
 import { maxApprovalSeconds, readApproval, signApproval } from '../../../src/sts/approval-token.ts'
 import { signCompactJws } from '../../../src/tokens/sign-compact-jws.ts'
@@ -20,13 +21,17 @@ const occasion = {
   subjectIssuer: 'https://login.test',
   caseId: 'CASE-1',
   audience: 'orders-api',
-}
+  mode: 'impersonation',
+  scope: scopeSet(['orders:read', 'orders:refund']),
+} as const
 const given = {
   iss: 'grace',
   aud: 'orders-api',
   actor: { iss: 'https://login.test', sub: 'agent-7' },
   subject: { iss: 'https://login.test', sub: 'alice' },
   case_id: 'CASE-1',
+  mode: 'delegation',
+  scope: 'orders:refund',
   iat: noon,
   exp: noon + 60,
   jti: 'a-1',
@@ -68,6 +73,12 @@ describe('an approval', () => {
     ['does not say for whom', write({ subject: 'alice' })],
     ['does not say in which case', write({ case_id: '' })],
     ['is for several audiences', write({ aud: ['orders-api', 'billing-api'] })],
+    ['does not say how, as those of an earlier kind', write({ mode: undefined })],
+    ['does not say how much, as those of an earlier kind', write({ scope: undefined })],
+    ['is for a machine, that acts for itself', write({ mode: 'machine' })],
+    ['is for several modes', write({ mode: ['delegation'] })],
+    ['has a scope that is a list', write({ scope: ['orders:refund'] })],
+    ['has a scope that is not readable', write({ scope: 'orders:refund  orders:read' })],
     ['has no name of its own', write({ jti: undefined })],
     [
       'was changed',
