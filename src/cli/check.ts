@@ -3,11 +3,12 @@ import { ok, type Result } from '../base/result.ts'
 import { type ConfigKind, configKind } from '../config/config-kind.ts'
 import { type ConfigProblem, formatProblems } from '../config/config-problem.ts'
 import { loadHubConfig, loadPolicy, loadSidecarConfig } from '../config/load.ts'
+import { policyWarnings } from '../review/policy-warnings.ts'
 import type { Command } from './command.ts'
 
 /**
  * `hopgate check [--hub] FILE`: says whether a configuration or a policy is good, or everything that is wrong with it. Exits 0 for
- * a good one, 1 for a bad one.
+ * a good one, 1 for a bad one. Rules that can never permit are warned of on standard error.
  */
 export const check: Command = async (args, output) => {
   const options = readOptions(args)
@@ -21,11 +22,19 @@ export const check: Command = async (args, output) => {
     output.stderr.write(formatProblems(checked.error))
     return 1
   }
-  output.stdout.write(`${file}: OK\n${checked.value}\n`)
+  const { summary, warnings } = checked.value
+  for (const warning of warnings) output.stderr.write(`${file}: warning: ${warning}\n`)
+  output.stdout.write(`${file}: OK\n${summary}\n`)
   return 0
 }
 
-type Checked = Result<string, readonly ConfigProblem[]>
+interface Good {
+  /** What it is, in a line. */
+  readonly summary: string
+  readonly warnings: readonly string[]
+}
+
+type Checked = Result<Good, readonly ConfigProblem[]>
 
 const checks: Readonly<Record<ConfigKind, (file: string) => Checked>> = {
   sidecar: checkSidecar,
@@ -36,18 +45,23 @@ const checks: Readonly<Record<ConfigKind, (file: string) => Checked>> = {
 function checkSidecar(file: string): Checked {
   const loaded = loadSidecarConfig(file)
   if (!loaded.ok) return loaded
-  const { service, routes, issuers, exchange, sts } = loaded.value
+  const { service, routes, issuers, exchange, sts, policy } = loaded.value
   const server = sts === undefined ? exchange.server : 'the token service inside'
-  return ok(
-    `sidecar ${service}: ${count(routes, 'route')}, ${count(issuers, 'issuer')}, tokens from ${server}`,
-  )
+  const parts = [count(routes, 'route'), count(issuers, 'issuer'), `tokens from ${server}`]
+  return ok({
+    summary: `sidecar ${service}: ${parts.join(', ')}`,
+    warnings: policyWarnings(policy, loaded.value),
+  })
 }
 
 function checkHub(file: string): Checked {
   const loaded = loadHubConfig(file)
   if (!loaded.ok) return loaded
-  const { issuer, issuers, clients } = loaded.value.sts
-  return ok(`hub ${issuer}: ${count(clients, 'client')}, ${count(issuers, 'issuer')}`)
+  const { issuer, issuers, clients, policy } = loaded.value.sts
+  return ok({
+    summary: `hub ${issuer}: ${count(clients, 'client')}, ${count(issuers, 'issuer')}`,
+    warnings: policyWarnings(policy, loaded.value.sts),
+  })
 }
 
 function checkPolicy(file: string): Checked {
@@ -60,7 +74,7 @@ function checkPolicy(file: string): Checked {
     count([...audiences], 'audience'),
     `digest ${digest.slice(0, 12)}`,
   ]
-  return ok(`policy: ${parts.join(', ')}`)
+  return ok({ summary: `policy: ${parts.join(', ')}`, warnings: policyWarnings(loaded.value) })
 }
 
 function count(items: readonly unknown[], noun: string): string {

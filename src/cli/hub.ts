@@ -5,6 +5,7 @@ import { describeOutdatedNode, release } from '../base/release.ts'
 import { formatProblems } from '../config/config-problem.ts'
 import { loadHubConfig } from '../config/load.ts'
 import { watchConfig } from '../config/watch.ts'
+import { policyWarnings } from '../review/policy-warnings.ts'
 import type { Command, CommandOutput } from './command.ts'
 import { type ConfigChanges, collectChanges } from './config-changes.ts'
 import { readConfigOption } from './config-option.ts'
@@ -41,6 +42,7 @@ async function runHub(file: string, changes: ConfigChanges, output: CommandOutpu
   const log = createProcessLog('hub', line => output.stderr.write(line))
   const outdated = describeOutdatedNode(process.versions.node)
   if (outdated !== undefined) log.warn(outdated)
+  for (const warning of policyWarnings(policy, loaded.value.sts)) log.warn('policy', { warning })
 
   const running = await startHub(loaded.value, { log }).catch((error: unknown) => {
     log.error('cannot start', { error })

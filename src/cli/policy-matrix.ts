@@ -6,6 +6,7 @@ import { renderMatrixCsv } from '../review/matrix-csv.ts'
 import { renderMatrixHtml } from '../review/matrix-html.ts'
 import { renderMatrixMarkdown } from '../review/matrix-markdown.ts'
 import { createMatrixTable, type MatrixTable } from '../review/matrix-table.ts'
+import { policyWarnings } from '../review/policy-warnings.ts'
 import type { Command } from './command.ts'
 
 const formats: Readonly<Record<string, (table: MatrixTable) => string>> = {
@@ -28,6 +29,9 @@ export const policyMatrix: Command = async (args, output) => {
   if (!loaded.ok) {
     output.stderr.write(formatProblems(loaded.error))
     return 1
+  }
+  for (const warning of policyWarnings(loaded.value)) {
+    output.stderr.write(`${options.file}: warning: ${warning}\n`)
   }
   const text = options.render(createMatrixTable(loaded.value, options.file))
   if (options.out === undefined) {

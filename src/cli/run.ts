@@ -8,6 +8,7 @@ import { describeOutdatedNode, release } from '../base/release.ts'
 import { formatProblems } from '../config/config-problem.ts'
 import { loadSidecarSource, type SidecarSource } from '../config/load.ts'
 import { watchConfig } from '../config/watch.ts'
+import { policyWarnings } from '../review/policy-warnings.ts'
 import type { Command, CommandOutput } from './command.ts'
 import { type ConfigChanges, collectChanges } from './config-changes.ts'
 import { readConfigOption } from './config-option.ts'
@@ -51,6 +52,7 @@ async function runSidecar(file: string, changes: ConfigChanges, output: CommandO
   const log = createProcessLog(config.service, line => output.stderr.write(line))
   const outdated = describeOutdatedNode(process.versions.node)
   if (outdated !== undefined) log.warn(outdated)
+  for (const warning of policyWarnings(config.policy, config)) log.warn('policy', { warning })
 
   const sidecar = await start(loaded.value, log).catch((error: unknown) => {
     log.error('cannot start', { error })

@@ -69,6 +69,18 @@ describe('hopgate check', () => {
     expect((await run(file)).err).toContain(':1:1: service: found nothing')
   })
 
+  it('warns of a rule that can never permit, and calls the policy good', async () => {
+    const rule =
+      '{ id: jobs, mode: machine, who: { client: [orders] }, into: [jobs], require: { acr: [mfa] } }'
+    const text = `clients: { orders: { kind: service } }\naudiences: { jobs: { scopes: [] } }\nrules: [${rule}]\n`
+    const file = put('dead.yaml', text)
+    expect(await run(file)).toMatchObject({
+      code: 0,
+      err: `${file}: warning: rule jobs never permits: it requires a login, and a machine has none\n`,
+    })
+    expect(await run(put('alive.yaml', text.replace('acr: [mfa]', '')))).toMatchObject({ code: 0, err: '' })
+  })
+
   it('fails on a file that is not there', async () => {
     const answer = await run(join(folder, 'none.yaml'))
     expect(answer).toMatchObject({ code: 1, out: '' })
