@@ -107,6 +107,25 @@ describe('an answer over HTTP/2', () => {
     expect(await client.request({ ':path': '/public/1' })).toMatchObject({ status, text: '', rstCode: 0 })
   })
 
+  it('with status 205 has neither the body that came nor its length', async () => {
+    const { client, upstream } = await start()
+    upstream.answerWith('HTTP/1.1 205 Reset\r\nContent-Length: 5\r\nX-A: 1\r\n\r\nhello')
+    const answer = await client.request({ ':path': '/public/1' })
+    expect(answer).toMatchObject({ status: 205, text: '', rstCode: 0 })
+    expect([answer.headers['content-length'], answer.headers['x-a']]).toEqual([undefined, '1'])
+  })
+
+  it('is not lost to a 103 that speaks of a length (RFC 9110 §8.6)', async () => {
+    const { client, upstream } = await start()
+    upstream.answerWith(
+      `HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nContent-Length: 5\r\n\r\n${response(200, 'ok')}`,
+    )
+    const answer = await client.request({ ':path': '/public/1' })
+    expect(answer).toMatchObject({ status: 200, text: 'ok', rstCode: 0 })
+    expect(answer.interim).toMatchObject([{ ':status': 103, link: '</a>' }])
+    expect(answer.interim[0]).not.toHaveProperty('content-length')
+  })
+
   it('has nothing of the connection behind', async () => {
     const { client, upstream } = await start()
     upstream.answerWith(

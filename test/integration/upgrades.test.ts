@@ -148,6 +148,80 @@ describe('an upstream that answers an upgrade with something else', () => {
     expect(await hop.event()).toMatchObject({ delivery: { status: 200, bytes_out: 4, complete: false } })
   })
 
+  it.each([
+    ['a version that is none', 'HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nok'],
+    ['a status that is none', 'HTTP/1.1 999 OK\r\nContent-Length: 2\r\n\r\nok'],
+    ['another coding', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nok'],
+    ['two codings', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n'],
+    ['chunks in HTTP/1.0', 'HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n'],
+  ])('that would be refused without an upgrade is refused: %s', async (_what, bytes) => {
+    hop.upstream.enqueue(bytes)
+    const answer = await sendRaw(hop.port, upgrade())
+    expect([answer.responses.map(({ status }) => status), answer.closed]).toEqual([[502], true])
+    expect(await hop.event()).toMatchObject({ refusal: 'upstream.malformed' })
+    await upstreamIsFree()
+  })
+
+  it.each([
+    ['chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n'],
+    ['HTTP/1.0', 'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok'],
+  ])('that is clear is passed on: %s', async (_what, bytes) => {
+    hop.upstream.enqueue(bytes)
+    expect(await requestRaw(hop.port, upgrade())).toMatchObject({ status: 200, text: 'ok', complete: true })
+  })
+
+  it.each<[string, boolean, (socket: Socket) => unknown]>([
+    ['is whole when that comes', true, socket => socket.end()],
+    ['is not whole when it is reset instead', false, socket => socket.resetAndDestroy()],
+  ])('that only the end of its connection ends %s', async (_what, complete, end) => {
+    let upstream: Socket | undefined
+    hop.upstream.enqueue((_request, socket) => {
+      upstream = socket
+      return 'HTTP/1.1 200 OK\r\n\r\nsome'
+    })
+    const socket = await openRaw(hop.port)
+    const answer = readAnswer(socket)
+    let text = ''
+    socket.on('data', chunk => {
+      text += chunk
+    })
+    socket.write(upgrade())
+    await until(() => text.includes('some'), 'the beginning')
+    if (upstream !== undefined) end(upstream)
+    expect((await answer).responses[0]).toMatchObject({
+      status: 200,
+      text: expect.stringContaining('some'),
+      complete,
+    })
+    const whole = expect.objectContaining({ delivery: expect.objectContaining({ complete: true }) })
+    const event = await hop.event()
+    if (complete) expect(event).toEqual(whole)
+    else expect(event).not.toEqual(whole)
+  })
+
+  it('that stands still for too long is not made whole by giving it up', async () => {
+    await hop.close()
+    hop = await startHop({
+      routes: '\n  - { path: /live, public: true, websocket: true }',
+      more: 'timeouts: { body_idle: 200ms }',
+    })
+    hop.upstream.enqueue('HTTP/1.1 200 OK\r\n\r\nsome')
+    const answer = await sendRaw(hop.port, upgrade(), { timeoutMs: 9_000 })
+    expect(answer.responses[0]).toMatchObject({ status: 200, complete: false })
+    expect(answer.closed).toBe(true)
+    await upstreamIsFree()
+  })
+
+  it('with 204 says nothing of a length', async () => {
+    hop.upstream.enqueue('HTTP/1.1 204 None\r\nContent-Length: 5\r\nX-A: 1\r\n\r\n')
+    const answer = await requestRaw(hop.port, upgrade())
+    expect([answer.status, answer.header('x-a'), answer.header('content-length')]).toEqual([
+      204,
+      '1',
+      undefined,
+    ])
+  })
+
   it('goes no faster than the caller reads, and arrives whole', async () => {
     const size = 32 * 1024 * 1024
     let upstream: Socket | undefined
@@ -159,8 +233,7 @@ describe('an upstream that answers an upgrade with something else', () => {
     socket.pause()
     socket.write(upgrade())
     await hop.upstream.request()
-    await new Promise(resolve => setTimeout(resolve, 300))
-    expect(upstream?.writableLength).toBeGreaterThan(0)
+    await until(() => (upstream?.writableLength ?? 0) > 0, 'the upstream is held back')
     let received = 0
     socket.on('data', (chunk: Buffer) => {
       received += chunk.length

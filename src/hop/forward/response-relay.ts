@@ -24,7 +24,7 @@ export interface RelayOptions {
 /** The reader of one version of HTTP lets through what the writer of another does not. */
 const notPassedOn = refusal('upstream.malformed', 'a header section that cannot be passed on')
 
-/** A 204 has no body, and must not speak of its length (RFC 9110 §8.6). */
+/** An interim response and a 204 have no body, and must not speak of its length (RFC 9110 §8.6). */
 const lengthFields: ReadonlySet<string> = new Set(['content-length'])
 
 /** A body up to this size leaves as text, byte for byte in Latin-1: Node then writes it and its head as one piece. */
@@ -76,7 +76,9 @@ export class ResponseRelay implements ResponseHandler {
     const isReadable = this.#response.req.httpVersion !== '1.0'
     if (status !== 103 || !isReadable) return
     try {
-      this.#response.writeInformation(103, responseHeaders(fields, undefined, this.#options.issued))
+      const hints = responseHeaders(fields, undefined, this.#options.issued)
+      removeFields(hints, lengthFields)
+      this.#response.writeInformation(103, hints)
     } catch {
       this.giveUp(notPassedOn)
     }

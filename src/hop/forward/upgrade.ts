@@ -2,6 +2,7 @@ import { type ClientRequest, Agent as HttpAgent, type IncomingMessage } from 'no
 import type { Duplex } from 'node:stream'
 import { pipeline } from 'node:stream'
 import { createProxyServer } from 'http-proxy-3'
+import { removeFields } from '../../base/connection-options.ts'
 import type { Tunnel } from '../../base/http-caller.ts'
 import { fail, ok, type Result } from '../../base/result.ts'
 import type { Secret } from '../../base/secret.ts'
@@ -129,12 +130,18 @@ export function createUpgrader(options: UpgradeOptions): Upgrader {
         })
         outgoing.once('response', answer => {
           const upstreamMs = answered()
-          if (statusOf(answer) === 101) {
+          const flaw = findAnswerFlaw(answer)
+          if (flaw !== undefined) {
             outgoing.destroy()
-            resolve(fail(refusal('upstream.malformed', 'a 101 that is no switch')))
+            resolve(fail(refusal('upstream.malformed', flaw)))
             return
           }
-          outgoing.setTimeout(options.bodyTimeoutMs, giveUp)
+          // For Node a body without length is whole however its connection ends: the caller's is cut off first.
+          answer.socket.once('error', () => response.destroy())
+          outgoing.setTimeout(options.bodyTimeoutMs, () => {
+            response.destroy()
+            giveUp()
+          })
           socket.setTimeout(options.bodyTimeoutMs, () => socket.destroy())
           try {
             relayAnswer(answer, upgrade, (bytesOut, complete) => {
@@ -194,6 +201,23 @@ class UpgradeTimeout extends Error {
   readonly code = 'UPSTREAM_HEADERS_TIMEOUT'
 }
 
+/**
+ * Node's parser is more lenient than the one that reads every other response: what that one refuses is refused here.
+ *
+ * @returns why an answer cannot be passed on, in a few words without upstream's text
+ */
+function findAnswerFlaw(answer: IncomingMessage): string | undefined {
+  const { httpVersion, headersDistinct } = answer
+  const status = statusOf(answer)
+  const codings = headersDistinct['transfer-encoding']
+  if (status === 101) return 'a 101 that is no switch'
+  if (!(status >= 200 && status <= 599)) return 'a status that is none'
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'no HTTP/1.1 status line'
+  if (codings === undefined) return undefined
+  const isOneChunked = codings.length === 1 && codings[0]?.toLowerCase() === 'chunked'
+  return isOneChunked && httpVersion === '1.1' ? undefined : 'a Transfer-Encoding other than one chunked'
+}
+
 /** An answer other than 101, on its way to the caller with backpressure; the connection ends with it. */
 function relayAnswer(
   answer: IncomingMessage,
@@ -204,6 +228,8 @@ function relayAnswer(
   if (status === 401) onUnauthorized()
   const phrase = answer.statusMessage ?? ''
   const fields = responseHeaders(answer.rawHeaders, space, issued)
+  // A 204 must not speak of a length (RFC 9110 §8.6).
+  if (status === 204) removeFields(fields, new Set(['content-length']))
   response.writeHead(status, issued?.isIn(phrase) ? '' : phrase, fields)
   let bytesOut = 0
   answer.on('data', (chunk: Buffer) => {

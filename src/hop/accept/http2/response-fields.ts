@@ -9,12 +9,16 @@ const dropped: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
-/** The header section of a response in HTTP/2: names in lower case, and nothing about a connection. */
+/**
+ * The header section of a response in HTTP/2: names in lower case, and nothing about a connection. Node sends no body with
+ * a 205, and the length of one that is not there would make the message malformed (RFC 9113 §8.1.1).
+ */
 export function responseFields(status: number, fields: readonly string[]): string[] {
   const section = [':status', String(status)]
   for (let index = 0; index < fields.length; index += 2) {
     const name = lowerCase(fields[index] as string)
-    if (name !== undefined) section.push(name, fields[index + 1] as string)
+    if (name === undefined || (status === 205 && name === 'content-length')) continue
+    section.push(name, fields[index + 1] as string)
   }
   return section
 }

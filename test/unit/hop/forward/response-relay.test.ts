@@ -267,7 +267,16 @@ describe('early hints', () => {
   it('are given to the caller, without the issued token; other interim answers are not', () => {
     const { relay, response } = start()
     relay.onInformation(102, ['X-A', 'b'])
-    relay.onInformation(103, ['Link', '</a>', 'X-Echo', 'issued.token.value', 'Connection', 'close'])
+    relay.onInformation(103, [
+      'Link',
+      '</a>',
+      'X-Echo',
+      'issued.token.value',
+      'Connection',
+      'close',
+      'Content-Length',
+      '5',
+    ])
     relay.onInformation(199, [])
     expect(response.done).toEqual(['interim 103 Link </a>'])
   })

@@ -54,3 +54,9 @@ it.each<[boolean, string[]]>([
 ])('says %s to whether trailers may follow %j', (expected, section) => {
   expect(mayHaveTrailers(section)).toBe(expected)
 })
+
+it('a 205 says nothing of the length of a body that Node does not send', () => {
+  const fields = ['Content-Length', '5', 'X-A', '1']
+  expect(responseFields(205, fields)).toEqual([':status', '205', 'x-a', '1'])
+  expect(responseFields(304, fields)).toEqual([':status', '304', 'content-length', '5', 'x-a', '1'])
+})
