@@ -29,8 +29,16 @@ export async function runH2load(load: Load, options: LoadOptions): Promise<LoadR
   }
 }
 
-/** @param log a line for each request: start, status and duration, times in microseconds */
-function readOutput(output: string, log: string, seconds: number, answerBytes: number): LoadResult {
+/**
+ * Reads what h2load says at its end.
+ *
+ * `succeeded` and `failed` are about the streams that were closed. `status codes` and `data` are not: they count what
+ * came on the streams that were still open at the end too, and so are no measure of what failed.
+ *
+ * @param log a line for each request: start, status and duration, times in microseconds
+ * @param answerBytes the size of the message that each call is answered with
+ */
+export function readOutput(output: string, log: string, seconds: number, answerBytes: number): LoadResult {
   const number = (pattern: RegExp): number => Number(pattern.exec(output)?.[1] ?? 0)
   const requests = number(/, (\d+) done,/)
   if (requests === 0) throw new Error('h2load had no answer over HTTP/2')
@@ -39,13 +47,16 @@ function readOutput(output: string, log: string, seconds: number, answerBytes: n
     .split('\n')
     .map(line => Number(line.split('\t')[2]) / 1_000)
     .toSorted((a, b) => a - b)
-  // A call that was refused is answered 200 as well, but without a message.
-  const withoutMessage = Math.max(0, requests - Math.floor(number(/\((\d+)\) data/) / answerBytes))
+  // A call that was refused is answered 200 as well, but without a message. Messages on streams that were open at the
+  // end hide as many of these as there were such streams, at most.
+  const messages = Math.floor(number(/\((\d+)\) data/) / answerBytes)
+  const withoutMessage = Math.max(0, number(/, (\d+) succeeded,/) - messages)
   return {
     requests,
     requestsPerSecond: requests / seconds,
     p50Ms: percentile(durations, 0.5),
     p99Ms: percentile(durations, 0.99),
-    errors: requests - number(/status codes: (\d+) 2xx/) + withoutMessage,
+    // Other statuses than 2xx and 3xx, streams that were reset, and connections that were lost.
+    errors: number(/, (\d+) failed,/) + withoutMessage,
   }
 }
