@@ -15,6 +15,7 @@ export async function fillMemory({ adminPort, tokens }: Fill, load: () => Promis
     const before = issued
     issued = (await readSources(adminPort)).get('issued') ?? 0
     if (issued >= tokens) return
+    process.stderr.write(`  ${issued} of ${tokens} tokens are there\n`)
     inVain = issued === before ? inVain + 1 : 0
     if (inVain > patience) throw new Error(`only ${issued} of ${tokens} tokens were issued`)
     await load()

@@ -45,7 +45,7 @@ function formatTarget({ of, atMost }: Target, name: string, samples: readonly Sa
 }
 
 /** How many times the cost of another: the median of the rounds in which both were measured. */
-function ratio(name: string, other: string, samples: readonly Sample[]): number {
+export function ratio(name: string, other: string, samples: readonly Sample[]): number {
   const costs = (contestant: string): ReadonlyMap<number, number> =>
     new Map(
       samples

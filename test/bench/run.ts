@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { cpus, loadavg, release } from 'node:os'
-import type { Contestant } from './contestant.ts'
+import { type Contestant, reasonOf } from './contestant.ts'
 import { contestantsCalled, contestantsOf } from './contestants.ts'
+import { measureFlatness } from './measurements/flatness.ts'
 import { measureLatency } from './measurements/latency.ts'
 import { measureMemory } from './measurements/memory.ts'
 import { profileContestant } from './measurements/profile.ts'
@@ -22,7 +23,7 @@ const figures: Readonly<Record<string, Measure>> = {
   latency: measureLatency,
   memory: measureMemory,
   ready: measureReady,
-  flatness: comparison('flatness'),
+  flatness: measureFlatness,
   workers: comparison('workers'),
 }
 
@@ -33,7 +34,15 @@ const measurements: Readonly<Record<string, Measure>> = {
   async all(site, options) {
     if (options.only.length > 0) throw new Error('all measures everything: --only is for one measurement')
     const reports = new Map<string, Report>()
-    for (const [name, measure] of Object.entries(figures)) reports.set(name, await measure(site, options))
+    const startedMs = performance.now()
+    for (const [name, measure] of Object.entries(figures)) {
+      const minutes = ((performance.now() - startedMs) / 60_000).toFixed(1)
+      process.stderr.write(`${name}: starts after ${minutes} minutes\n`)
+      const report = await measure(site, options).catch(failedReport)
+      reports.set(name, report)
+      // Told at once as well: whoever interrupts a long run has what it found so far.
+      process.stderr.write(`${report.text}\n`)
+    }
     return {
       text: [...reports].map(([name, { text }]) => `## ${name}\n\n${text}`).join('\n\n'),
       figures: Object.fromEntries([...reports].map(([name, report]) => [name, report.figures])),
@@ -46,6 +55,12 @@ const measurements: Readonly<Record<string, Measure>> = {
     }
     return { text: texts.join('\n\n'), figures: undefined }
   },
+}
+
+/** A measurement that fails must not cost what the others found. */
+function failedReport(cause: unknown): Report {
+  process.exitCode = 1
+  return { text: reasonOf(cause), figures: { failed: reasonOf(cause) } }
 }
 
 function comparison(measurement: Contestant['measurement']) {

@@ -7,6 +7,15 @@ export function verdict(value: number, atMost: number, digits: number, unit = ''
   return `${formatNumber(value, digits)}${unit} (≤ ${formatNumber(atMost, digits)}: ${word})`
 }
 
+/**
+ * A latency in milliseconds held against its bound, unless the generator was late itself by half of the bound or more: what
+ * was measured then is the machine.
+ */
+export function lateVerdict(valueMs: number, atMostMs: number, lateMs: number): string {
+  if (!Number.isFinite(valueMs) || lateMs < atMostMs / 2) return verdict(valueMs, atMostMs, 2)
+  return `${formatNumber(valueMs, 2)} (≤ ${formatNumber(atMostMs, 2)}: not decided, the generator was late)`
+}
+
 /** A line for each contestant that is missing, with the reason. */
 export function formatMissing(missing: Readonly<Record<string, string>>): readonly string[] {
   return Object.entries(missing).map(([name, reason]) => `${name}: ${reason}`)

@@ -7,7 +7,8 @@ import { sidecarRow } from './sidecar-row.ts'
 
 /** Ours with more and more of what must not make a request dearer. Each is held against the least of its kind. */
 export const flatness: readonly Contestant[] = [
-  ...[1, 10, 100, 1_000].map(routesRow),
+  ...[1, 10, 100, 1_000].map(count => routesRow(count)),
+  routesRow(1, '-again'),
   ...[1, 1_000, 100_000].map(tokensRow),
 ]
 
@@ -16,16 +17,19 @@ function within(of: string, isLeast: boolean): readonly Target[] {
   return isLeast ? [] : [{ of, atMost: 1.1 }]
 }
 
-/** One token on so many routes, each of which is asked in turn. */
-function routesRow(count: number): Contestant {
+/** One token on so many routes, each of which is asked in turn. A row that comes again shows the noise of a run. */
+function routesRow(count: number, again = ''): Contestant {
   const paths = Array.from({ length: count }, (_, index) => `/orders-${index}`)
   return sidecarRow({
-    name: `routes-${count}`,
-    title: `hopgate, hot, ${count} routes`,
+    name: `routes-${count}${again}`,
+    title: `hopgate, hot, routes: ${count}`,
     measurement: 'flatness',
     source: 'memory',
-    targets: within('routes-1', count === 1),
-    sections: () => ({ routes: paths.map(path => ({ ...ordersRoute, path: `${path}/**` })) }),
+    targets: within('routes-1', count === 1 && again === ''),
+    sections: () => ({
+      ...roomForTokens,
+      routes: paths.map(path => ({ ...ordersRoute, path: `${path}/**` })),
+    }),
     async request(site, port) {
       const token = await oneToken(site)
       const lines = join(site.folder, `${count}-routes.lines`)

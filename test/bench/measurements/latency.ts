@@ -8,7 +8,7 @@ import { startContestant } from '../run-contestant.ts'
 import type { Site } from '../site.ts'
 import { median, turned } from '../statistics.ts'
 import { formatNumber, formatTable } from '../table.ts'
-import { formatMissing, verdict } from '../verdict.ts'
+import { formatMissing, lateVerdict } from '../verdict.ts'
 
 const perSecond = 1_000
 const targets: Readonly<Record<string, number>> = { hot: 1 }
@@ -63,6 +63,10 @@ function formatRow(name: string, title: string, samples: readonly LatencySample[
     )
   const target = targets[name]
   const addedP99 = added('p99Ms')
+  const lateMs = Math.max(
+    of('lateP99Ms'),
+    median(samples.filter(({ contestant }) => contestant === 'direct').map(({ lateP99Ms }) => lateP99Ms)),
+  )
   return {
     name,
     [`at ${perSecond} requests/s`]: title,
@@ -71,7 +75,7 @@ function formatRow(name: string, title: string, samples: readonly LatencySample[
     'p99.9 ms': formatNumber(of('p999Ms'), 2),
     'max ms': formatNumber(of('maxMs'), 1),
     'p50 added': formatNumber(added('p50Ms'), 2),
-    'p99 added': target === undefined ? formatNumber(addedP99, 2) : verdict(addedP99, target, 2),
+    'p99 added': target === undefined ? formatNumber(addedP99, 2) : lateVerdict(addedP99, target, lateMs),
     'generator late, p99': formatNumber(of('lateP99Ms'), 2),
     errors: String(own.reduce((sum, { errors }) => sum + errors, 0)),
   }

@@ -8,7 +8,7 @@ import { connectInspector, type Inspector, withInspector } from '../inspector.ts
 import type { Options } from '../options.ts'
 import { readUsage } from '../process-usage.ts'
 import type { Report } from '../report.ts'
-import { type RunningContestant, startContestant } from '../run-contestant.ts'
+import { fillSeconds, type RunningContestant, startContestant } from '../run-contestant.ts'
 import type { Site } from '../site.ts'
 import { formatNumber, formatTable } from '../table.ts'
 import { verdict } from '../verdict.ts'
@@ -61,7 +61,7 @@ async function measureHot(site: Site, options: Options): Promise<number> {
 
 /** One token first, then so many others, all of which stay in memory. */
 async function measureTokens(site: Site, options: Options): Promise<Growth> {
-  const { connections, warmUpSeconds, seconds, tokens } = options
+  const { connections, warmUpSeconds, tokens } = options
   process.stderr.write(`memory: ${tokens} tokens\n`)
   await using started = new AsyncDisposableStack()
   const inspectorPort = await findFreePort()
@@ -76,7 +76,12 @@ async function measureTokens(site: Site, options: Options): Promise<Growth> {
   const adminPort = running.setup.proof?.adminPort ?? 0
   let firstLine = 0
   await fillMemory({ adminPort, tokens: 1 + tokens }, async () => {
-    const { requests } = await runWrk(load, { connections, seconds, cpu: site.cpus.load, firstLine })
+    const { requests } = await runWrk(load, {
+      connections,
+      seconds: fillSeconds,
+      cpu: site.cpus.load,
+      firstLine,
+    })
     firstLine += requests
   })
   return { before, after: await readMemory(inspector, running), tokens }

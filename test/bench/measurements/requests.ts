@@ -3,7 +3,7 @@ import { checkSources, readSources } from '../exchange-sources.ts'
 import type { LoadResult } from '../generators/load.ts'
 import type { Options } from '../options.ts'
 import { readUsage } from '../process-usage.ts'
-import { startContestant } from '../run-contestant.ts'
+import { type RunningContestant, startContestant } from '../run-contestant.ts'
 import type { Site } from '../site.ts'
 import { turned } from '../statistics.ts'
 
@@ -60,8 +60,22 @@ async function measure(
 ): Promise<Sample> {
   await using started = new AsyncDisposableStack()
   const running = await startContestant(site, contestant, started, { connections })
-  const { proof } = running.setup
   await running.warmUp(warmUpSeconds)
+  return sampleLoad(running, contestant.name, round, seconds)
+}
+
+/**
+ * Sends a contestant's load for so many seconds and reads what it cost.
+ *
+ * @throws Error when too many requests failed, or when their tokens did not come from where the row says
+ */
+export async function sampleLoad(
+  running: RunningContestant,
+  contestant: string,
+  round: number,
+  seconds: number,
+): Promise<Sample> {
+  const { proof } = running.setup
   const sourcesBefore = proof && (await readSources(proof.adminPort))
   const before = running.counted.map(({ pid }) => readUsage(pid))
   const result = await running.load(seconds)
@@ -72,7 +86,7 @@ async function measure(
   }
   const cpu = after.map((usage, index) => usage.cpuMicroseconds - (before[index]?.cpuMicroseconds ?? 0))
   return {
-    contestant: contestant.name,
+    contestant,
     round,
     ...result,
     cpuMicrosecondsPerRequest: sum(cpu) / result.requests,

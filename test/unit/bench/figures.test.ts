@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { selfTimesByFunction, selfTimesByHome } from '../../bench/cpu-profile.ts'
 import { checkSources } from '../../bench/exchange-sources.ts'
 import { median, percentile, turned } from '../../bench/statistics.ts'
-import { verdict } from '../../bench/verdict.ts'
+import { lateVerdict, verdict } from '../../bench/verdict.ts'
 
 describe('the figures of the benchmark', () => {
   it('takes the middle of odd and even counts', () => {
@@ -30,6 +30,12 @@ describe('the figures of the benchmark', () => {
     expect(verdict(1.2, 1.2, 2, ' × floor')).toBe('1.20 × floor (≤ 1.20: ok)')
     expect(verdict(1.21, 1.2, 2, ' × floor')).toBe('1.21 × floor (≤ 1.20: miss)')
     expect(verdict(Number.NaN, 1.2, 2)).toBe('–')
+  })
+
+  it('does not decide about a latency when the generator was late by as much', () => {
+    expect(lateVerdict(0.8, 1, 0.4)).toBe('0.80 (≤ 1.00: ok)')
+    expect(lateVerdict(0.8, 1, 0.5)).toBe('0.80 (≤ 1.00: not decided, the generator was late)')
+    expect(lateVerdict(Number.NaN, 1, 5)).toBe('–')
   })
 
   it('accepts a row only when its tokens came from where it says', () => {

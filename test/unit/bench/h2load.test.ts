@@ -2,7 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { readOutput } from '../../bench/generators/h2load.ts'
 
 /** As h2load 1.52 prints it. */
-const output = (requests: string, statuses: string, data: number) => `finished in 1.00s, 6704.00 req/s, 894.23KB/s
+const output = (
+  requests: string,
+  statuses: string,
+  data: number,
+) => `finished in 1.00s, 6704.00 req/s, 894.23KB/s
 requests: ${requests}, 0 timeout
 status codes: ${statuses}
 traffic: 894.23KB (915688) total, 20.18KB (20664) headers (space savings 95.67%), 689.88KB (${data}) data
