@@ -5,6 +5,9 @@ import { type ConfigProblem, formatProblems } from '../../../src/config/config-p
 import { parseHubConfig } from '../../../src/config/parse-hub.ts'
 import { parseSidecarConfig } from '../../../src/config/parse-sidecar.ts'
 import type { ParseOptions } from '../../../src/config/read-document.ts'
+import { isScopeWithin } from '../../../src/oauth/scope-set.ts'
+import { policyMatrix } from '../../../src/policy/matrix.ts'
+import { policyWarnings } from '../../../src/review/policy-warnings.ts'
 import { localizeConfig } from './deploy-files.ts'
 
 const env = { LOGIN_ISSUER: 'https://login.example.com', REDIS_URL: 'redis://:password@redis:6379' }
@@ -33,6 +36,7 @@ const examples = [
 
 describe.each(examples)('$hub', ({ hub, gates }) => {
   const { sts } = load(hub, parseHubConfig)
+  const { policy } = sts
 
   it.each(gates)('gives %s every token that its routes ask for', path => {
     const { service, exchange, routes } = load(path, parseSidecarConfig)
@@ -40,8 +44,13 @@ describe.each(examples)('$hub', ({ hub, gates }) => {
     const client = sts.clients.find(({ id }) => id === service)
     for (const route of routes) {
       if (route.kind === 'public') continue
-      const granted = client?.audiences?.get(route.audience)?.scope ?? []
-      expect(granted).toEqual(expect.arrayContaining([...route.scope, ...route.optionalScope]))
+      const rows = policy === undefined ? [] : policyMatrix(policy)
+      const granted = rows
+        .filter(row => row.client === policy?.clients.get(service) && row.audience.id === route.audience)
+        .map(({ scope }) => scope)
+      expect(client?.audiences).toBeUndefined()
+      expect(granted.some(scope => isScopeWithin(route.scope, scope))).toBe(true)
+      expect(granted.flat()).toEqual(expect.arrayContaining([...route.scope, ...route.optionalScope]))
     }
   })
 
@@ -53,8 +62,15 @@ describe.each(examples)('$hub', ({ hub, gates }) => {
     expect(known).toEqual(expect.arrayContaining(issuers.map(({ issuer }) => issuer)))
   })
 
+  it.each(gates)('has the one policy of %s, in which no rule is in vain', path => {
+    expect(policy?.rules.length).toBeGreaterThan(0)
+    expect(load(path, parseSidecarConfig).policy?.digest).toBe(policy?.digest)
+    expect(policyWarnings(policy, sts)).toEqual([])
+  })
+
   it('lists no client without a gate', () => {
     const services = gates.map(path => load(path, parseSidecarConfig).service)
-    expect(sts.clients.map(({ id }) => id).sort()).toEqual(services.sort())
+    expect(sts.clients.map(({ id }) => id).sort()).toEqual(services.toSorted())
+    expect([...(policy?.clients.keys() ?? [])].sort()).toEqual(services.toSorted())
   })
 })

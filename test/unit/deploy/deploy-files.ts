@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'yaml'
@@ -35,7 +35,12 @@ const publicKeySet = JSON.stringify({
  */
 export function localizeConfig(path: string): { text: string; file: string; folder: string } {
   const folder = mkdtempSync(join(tmpdir(), 'hopgate-deploy-'))
-  const text = readProjectFile(path).replace(/\/run\/[\w./-]+/g, name => {
+  // What lies beside it, and what the pods mount from ../policy.
+  const beside = [join(path, '../policy.yaml'), 'deploy/kubernetes/policy/policy.yaml']
+  const policy = beside.find(one => existsSync(join(projectRoot, one)))
+  if (policy !== undefined) writeFileSync(join(folder, 'policy.yaml'), readProjectFile(policy))
+  const readable = readProjectFile(path).replaceAll('/etc/hopgate-policy/', `${folder}/`)
+  const text = readable.replace(/\/run\/[\w./-]+/g, name => {
     const local = join(folder, name.replaceAll('/', '_'))
     mkdirSync(folder, { recursive: true })
     writeFileSync(local, /redis/.test(name) ? 'redis://:password@redis:6379\n' : publicKeySet)

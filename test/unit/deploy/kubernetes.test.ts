@@ -59,6 +59,20 @@ describe.each(containers)('$name on Kubernetes', ({ pod, container }) => {
     expect(secrets.length).toBeGreaterThan(0)
   })
 
+  it('gets the policy from the one ConfigMap whose name stays', () => {
+    const mounts = dig(container, 'volumeMounts') as { name: string; mountPath: string }[]
+    const mount = mounts.find(({ mountPath }) => mountPath === '/etc/hopgate-policy')
+    const volumes = dig(pod, 'volumes') as { name: string }[]
+    const volume = volumes.find(({ name }) => name === mount?.name)
+    expect(dig(volume, 'configMap', 'name')).toBe('hopgate-policy')
+    const generated = dig(readYaml('deploy/kubernetes/policy/kustomization.yaml'), 'configMapGenerator', 0)
+    expect(generated).toMatchObject({
+      name: 'hopgate-policy',
+      files: ['policy.yaml'],
+      options: { disableNameSuffixHash: true },
+    })
+  })
+
   it('has more time to stop than draining takes', () => {
     const drainSeconds = 25
     const preStop = dig(container, 'lifecycle', 'preStop', 'sleep', 'seconds') ?? 0
