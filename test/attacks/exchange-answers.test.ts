@@ -11,6 +11,7 @@ import { fetchServerMetadata, readTokenServer } from '../../src/tokens/server-me
 import { permittedRequest } from '../support/exchange-request.ts'
 import { startExchangeStage, type TestExchangeStage } from '../support/exchange-stage.ts'
 import { createTestIssuer } from '../support/tokens.ts'
+import { until } from '../support/until.ts'
 
 /**
  * An authorization server that answers oddly: because it is misconfigured, because it was taken over, or because what
@@ -476,7 +477,7 @@ describe('F15 a server that does not come to an end', () => {
 
   it('is left alone after five failures, and tried again after a pause', async () => {
     await stage.close()
-    stage = await startExchangeStage({ timeoutMs: 2000 }, { breaker: { failures: 5, openMs: 300 } })
+    stage = await startExchangeStage({ timeoutMs: 2000 }, { breaker: { failures: 5, openMs: 1_000 } })
     stage.server.onToken(() => ({ status: 500 }))
     for (let index = 0; index < 8; index++) {
       const { refused } = await exchange()
@@ -485,8 +486,7 @@ describe('F15 a server that does not come to an end', () => {
     }
     expect(stage.server.tokenRequests.length).toBe(5)
     stage.server.onTokenIssue({})
-    await new Promise(resolve => setTimeout(resolve, 350))
-    expect((await exchange()).refused).toBeUndefined()
+    await until(async () => (await exchange()).refused === undefined, 'it is tried again')
   })
 
   it('does not count refusals as failures: one caller cannot close the way for all', async () => {

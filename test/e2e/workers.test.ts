@@ -280,8 +280,9 @@ describe('the end of several workers', () => {
     await start(yaml(2))
     const field = await authorization()
     await ask(field)
+    const drained = Promise.withResolvers<void>()
     upstream.answerWith(async () => {
-      await new Promise(resolve => setTimeout(resolve, 1_000))
+      await drained.promise
       return response(200, 'late')
     })
     const underWay = Array.from({ length: 8 }, () => ask(field))
@@ -294,6 +295,7 @@ describe('the end of several workers', () => {
     running.signal('SIGTERM')
     await until(async () => (await readiness()).reasons.includes('draining'), 'it says that it drains')
     expect((await readiness()).status).toBe(503)
+    drained.resolve()
     expect(await Promise.all(underWay)).toEqual(Array(8).fill(200))
     expect(await running.exit()).toBe(0)
     expect(hopEvents(readFileSync(auditFile(), 'utf8'))).toHaveLength(9)

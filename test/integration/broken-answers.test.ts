@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { canMakeCertificates, createAuthority, withCertificates } from '../support/certificate.ts'
+import { pause } from '../support/pause.ts'
 import { openRaw, sendRaw } from '../support/raw-client.ts'
 import { type HopOptions, type RunningHop, startHop } from '../support/start-hop.ts'
 import { writeTlsFiles } from '../support/tls.ts'
@@ -57,7 +58,7 @@ describe('an answer whose end is the end of the connection, for an HTTP/1.0 call
   it('is reset when upstream breaks it off', async () => {
     const hop = await start()
     hop.upstream.answerWith((_request, its) => {
-      its.write(unframed, () => setTimeout(() => its.destroy(), 50))
+      its.write(unframed, () => void pause(50).then(() => its.destroy()))
       return undefined
     })
     const socket = await openRaw(hop.port)
@@ -96,8 +97,9 @@ describe('a broken answer behind another one that is under way', () => {
         })
       }
       if (target === '/public/3') return response(200, 'third')
-      its.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf', () =>
-        setTimeout(() => its.destroy(), 50),
+      its.write(
+        'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf',
+        () => void pause(50).then(() => its.destroy()),
       )
       return undefined
     })

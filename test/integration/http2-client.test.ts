@@ -559,7 +559,7 @@ describe('a connection that says nothing while something is expected of it', () 
     server.peers[index]?.frames.filter(({ type }) => type === frameType.ping).length ?? 0
 
   it('is asked once whether it is there, and lives when it answers', async () => {
-    const { server, client } = await start({}, { pingAfterMs: 100, pingTimeoutMs: 200 })
+    const { server, client } = await start({}, { pingAfterMs: 100, pingTimeoutMs: 5_000 })
     const { recorded } = sendRecorded(client)
     await server.request()
     await until(() => pings(server) === 1, 'a ping')
@@ -571,7 +571,7 @@ describe('a connection that says nothing while something is expected of it', () 
   })
 
   it('is asked again in the next silence', async () => {
-    const { server, client } = await start({}, { pingAfterMs: 100, pingTimeoutMs: 200 })
+    const { server, client } = await start({}, { pingAfterMs: 100, pingTimeoutMs: 5_000 })
     const { recorded } = sendRecorded(client)
     const { peer, streamId } = await server.request()
     await until(() => pings(server) === 1, 'a ping')

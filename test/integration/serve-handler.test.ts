@@ -224,15 +224,21 @@ describe('slowness', () => {
 
 describe('closing', () => {
   it('lets a request under way end and tells the caller that the connection ends', async () => {
+    const begun = Promise.withResolvers<void>()
+    const end = Promise.withResolvers<void>()
     await start(async () => {
-      await delay(150)
+      begun.resolve()
+      await end.promise
       return { status: 200, headers: {}, body: 'late' }
     })
     const socket = await openRaw(port)
-    const answer = readAnswer(socket, { quietMs: 1_000 })
+    const answer = readAnswer(socket, { quietMs: 2_000 })
     socket.write(get('/'))
+    await begun.promise
+    const closing = closeServer(server, 10_000)
     await delay(50)
-    await closeServer(server, 2_000)
+    end.resolve()
+    await closing
     const { responses, closed } = await answer
     expect([responses[0]?.text, responses[0]?.header('connection'), closed]).toEqual(['late', 'close', true])
   })

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { pause } from '../support/pause.ts'
 import { openRaw, readAnswer, requestRaw, sendRaw } from '../support/raw-client.ts'
 import { type HopOptions, type RunningHop, startHop } from '../support/start-hop.ts'
 import { response } from '../support/upstream.ts'
@@ -90,7 +91,7 @@ describe('behind a request that is not answered yet', () => {
     const socket = await openRaw(hop.port)
     socket.write(get('/public/1') + get('/public/2'))
     await hop.upstream.request(1)
-    await new Promise(resolve => setTimeout(resolve, 50))
+    await pause(50)
     socket.write(connectTo)
     const events = await Promise.all([hop.event(0), hop.event(1), hop.event(2)])
     expect(events.map(event => event.refusal).filter(code => code !== undefined)).toEqual([

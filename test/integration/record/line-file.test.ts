@@ -126,7 +126,7 @@ describe('a rotation loses no line and splits none', () => {
       writer.reopen()
       await until(() => statSync(file, { throwIfNoEntry: false }) !== undefined, 'the file is made anew')
     }
-    await delay(30)
+    await until(() => linesIn(file).length > 0, 'a line in the new file')
     const accepted = writing.stop()
     await writer.close()
     expect([...parts, file].flatMap(linesIn)).toEqual(accepted)
