@@ -63,6 +63,9 @@ export interface Proof {
   readonly source: 'memory' | 'redis' | 'issued'
 }
 
+/** After so many requests with a new token each, the compiler has little left to do. */
+export const compiledRequests = 12_000
+
 /** Why a contestant does not run here. */
 export class Unavailable extends Error {}
 

@@ -30,8 +30,8 @@ MEASUREMENT is one of: requests (the usual one), latency, memory, ready, flatnes
 
   --only NAME,NAME   these contestants only
   --rounds N         how often each is measured, in changing order (3)
-  --seconds N        of load that is measured (4)
-  --warm-up N        seconds of load before (12)
+  --seconds N        of load that is measured (3)
+  --warm-up N        seconds of load before (6)
   --connections N    keep-alive connections (64)
   --tokens N         further cached tokens that \`memory\` measures (100000)
   --json FILE        writes the raw figures too; - for standard output, without the tables
@@ -47,8 +47,8 @@ export function readOptions(args: readonly string[]): Options {
     options: {
       only: { type: 'string', multiple: true, default: [] },
       rounds: { type: 'string', default: '3' },
-      seconds: { type: 'string', default: '4' },
-      'warm-up': { type: 'string', default: '12' },
+      seconds: { type: 'string', default: '3' },
+      'warm-up': { type: 'string', default: '6' },
       connections: { type: 'string', default: '64' },
       tokens: { type: 'string', default: '100000' },
       json: { type: 'string' },

@@ -1,4 +1,10 @@
-import { type Contestant, type CountedProcess, type Setup, Unavailable } from './contestant.ts'
+import {
+  type Contestant,
+  type CountedProcess,
+  compiledRequests,
+  type Setup,
+  Unavailable,
+} from './contestant.ts'
 import { fillMemory } from './fill-memory.ts'
 import { runH2load } from './generators/h2load.ts'
 import type { LoadResult } from './generators/load.ts'
@@ -18,8 +24,6 @@ export interface RunningContestant {
   load(seconds: number): Promise<LoadResult>
 }
 
-/** After so many requests with a new token each, the compiler has little left to do. */
-const compiledRequests = 12_000
 const newLineSeconds = 2
 
 /** How long the load is sent before what is in memory is counted again. */

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startBenchRedis } from '../bench-redis.ts'
-import type { Contestant } from '../contestant.ts'
+import { type Contestant, compiledRequests } from '../contestant.ts'
 import { ordersRoute, prepareHub, prepareSidecar } from '../hopgate-config.ts'
 
 /** So many known tokens, each on so many routes: memory has room for the tokens that were verified, not for those that were issued. */
@@ -13,6 +13,9 @@ const unknownTokens = 500
 
 /** New tokens that can be used up in a second. More than that would take longer to sign than to use. */
 const coldTokensPerSecond = 2_000
+
+/** Twice of what is sent before the compiler is done. */
+const leastColdTokens = 2 * compiledRequests
 
 /** A busy machine keeps Redis waiting, and what then fails is not what is measured. */
 const redisTimeout = '1s'
@@ -86,7 +89,7 @@ function coldRow(
         exchange: hub.exchange,
         cache: { redis, timeout: redisTimeout },
       })
-      const newLines = coldTokensPerSecond * site.secondsUnderLoad
+      const newLines = Math.max(leastColdTokens, coldTokensPerSecond * site.secondsUnderLoad)
       const lines = await site.tokens.of(site.login, newLines)
       return {
         processes: [hub.process, process],

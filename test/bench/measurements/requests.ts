@@ -61,7 +61,8 @@ async function measure(
   await using started = new AsyncDisposableStack()
   const running = await startContestant(site, contestant, started, { connections })
   await running.warmUp(warmUpSeconds)
-  return sampleLoad(running, contestant.name, round, seconds)
+  // Awaited here: what runs ends with this function.
+  return await sampleLoad(running, contestant.name, round, seconds)
 }
 
 /**
