@@ -6,7 +6,7 @@ import type { TokenRequest } from '../../model/exchange-request.ts'
 import type { IssuedToken } from '../../model/issued-token.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
 import { isScopeWithin, parseScope, type ScopeSet } from '../../oauth/scope-set.ts'
-import { tokenType } from '../../oauth/token-type.ts'
+import { type TokenTypeUri, tokenType } from '../../oauth/token-type.ts'
 import { type CompactJws, readCompactJws } from '../../tokens/compact-jws.ts'
 import { describeValue } from '../../tokens/describe-value.ts'
 import type { KeySet } from '../../tokens/key-set.ts'
@@ -73,7 +73,7 @@ export async function checkIssuedToken(
   return ok(
     Object.freeze({
       value: answer.token,
-      issuedTokenType: answer.issuedTokenType ?? request.requestedTokenType,
+      issuedTokenType: issuedTypeOf(answer, request),
       audience: request.audience,
       scope: scope.value,
       actors: claims.value.actors,
@@ -102,6 +102,14 @@ function checkTypes(answer: TokenResponse, request: TokenRequest): string | unde
   if (issuedTokenType === requestedTokenType) return undefined
   if (requestedTokenType === tokenType.jwt && issuedTokenType === tokenType.accessToken) return undefined
   return `issued_token_type ${describeValue(issuedTokenType)} is not what was asked for`
+}
+
+/** The type of an answer that passed {@link checkTypes}, in our own words: the answer's text is not kept with each token. */
+function issuedTypeOf(
+  { issuedTokenType }: TokenResponse,
+  { requestedTokenType }: TokenRequest,
+): TokenTypeUri {
+  return issuedTokenType === tokenType.accessToken ? tokenType.accessToken : requestedTokenType
 }
 
 interface ReadToken {
