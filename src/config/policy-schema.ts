@@ -216,6 +216,33 @@ const ruleSchema = z
     }
   })
 
+/** What the token service itself writes, or goes by: as a tenant or a role it would come to stand for that. */
+const ownClaims: ReadonlySet<string> = new Set([
+  ...[
+    'iss',
+    'sub',
+    'aud',
+    'exp',
+    'nbf',
+    'iat',
+    'jti',
+    'client_id',
+    'scope',
+    'act',
+    'may_act',
+    'cnf',
+    'lineage',
+  ],
+  ...['acr', 'amr', 'auth_time', 'txn', 'sub_id', 'subject_kind', 'impersonator', 'case_id', 'purpose'],
+  ...['req_wl', 'tctx', 'rctx', '__proto__'],
+])
+
+const membershipClaim = parsedText({ title: 'a claim that the token service does not write itself' }, text =>
+  text !== '' && text.length <= 512 && !ownClaims.has(text)
+    ? ok(text)
+    : fail('is a claim that the token service writes itself'),
+)
+
 const approverSchema = z
   .strictObject({
     file: filePath.optional().describe("File with the JWK set of this person's public keys."),
@@ -251,8 +278,8 @@ export const policySchema = z.strictObject({
     .describe('What is permitted; nothing else is. The first rule that permits decides.'),
   claims: z
     .strictObject({
-      tenant: word.prefault('tenant').describe('The claim that names the tenant: one text.'),
-      roles: word.prefault('roles').describe('The claim that names the roles: a list of texts.'),
+      tenant: membershipClaim.prefault('tenant').describe('The claim that names the tenant: one text.'),
+      roles: membershipClaim.prefault('roles').describe('The claim that names the roles: a list of texts.'),
     })
     .prefault({})
     .describe('Which claims say what the rules speak of.'),

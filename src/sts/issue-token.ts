@@ -45,12 +45,12 @@ export function issueToken(
     sub: issuance.subject,
     aud: issuance.audience,
     client_id: by.clientId,
-    ...(issuance.actor !== undefined && { act: issuance.actor }),
-    ...(issuance.scope.length > 0 && { scope: formatScope(issuance.scope) }),
     iat: Math.floor(now),
     exp: expiresAt,
     jti: tokenId,
-    // Also when there is none: no claim that was carried along may stand for it.
+    // Also when there is none: no claim that was carried along may stand for one of them.
+    act: issuance.actor,
+    scope: issuance.scope.length > 0 ? formatScope(issuance.scope) : undefined,
     lineage: lineage.value,
   }
   const value = new Secret(issuance.format.write(claims, by.signer))

@@ -59,6 +59,18 @@ describe('a policy', () => {
       good.replace('into: [orders-api]', 'into: [orders-apy]'),
       'rules[0].into[0]: found an audience that is not there',
     ],
+    ...['scope', 'act', 'iss', 'impersonator', 'subject_kind', 'case_id', 'lineage'].map(
+      (claim): [string, string, string] => [
+        `a tenant in ${claim}, which the token service writes itself`,
+        `claims: { tenant: ${claim} }\n${good}`,
+        'claims.tenant: found ',
+      ],
+    ),
+    [
+      'roles in a claim that the token service writes itself',
+      `claims: { roles: act }\n${good}`,
+      'claims.roles: found ',
+    ],
     [
       'an unknown kind',
       good.replace('client: [orders]', 'kind: [worker]'),

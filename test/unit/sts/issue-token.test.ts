@@ -55,6 +55,14 @@ describe('an issued token', () => {
     })
   })
 
+  it('has neither an actor nor a scope that was only carried along', () => {
+    const claims = { act: 'blue', scope: 'blue' }
+    const none = issue({ claims, actor: undefined, scope: scopeSet([]) }).claims
+    expect(none).not.toHaveProperty('act')
+    expect(none).not.toHaveProperty('scope')
+    expect(issue({ claims }).claims).toMatchObject({ act: { sub: 'orders' }, scope: 'a b' })
+  })
+
   it('ends a minute before its key is published no longer', () => {
     const clock = { now: () => 1_000, monotonicMs: () => 0 }
     const key = { ...generateSigningKey(), publishedUntil: 1_100 }
