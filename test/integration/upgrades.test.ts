@@ -212,6 +212,22 @@ describe('an upstream that answers an upgrade with something else', () => {
     await upstreamIsFree()
   })
 
+  it('may send 32 interim responses before it, and is refused with one more', async () => {
+    const hints = 'HTTP/1.1 103 Early Hints\r\n\r\n'
+    for (const [count, status] of [
+      [32, 101],
+      [33, 502],
+    ] as const) {
+      hop.upstream.enqueue((_request, socket) => {
+        socket.write(hints.repeat(count))
+        return handshakeAnswer
+      })
+      const answer = await sendRaw(hop.port, upgrade(), { responses: 1 })
+      expect(answer.responses[0]?.status).toBe(status)
+    }
+    expect(await hop.event(1)).toMatchObject({ refusal: 'upstream.malformed' })
+  })
+
   it('with 204 says nothing of a length', async () => {
     hop.upstream.enqueue('HTTP/1.1 204 None\r\nContent-Length: 5\r\nX-A: 1\r\n\r\n')
     const answer = await requestRaw(hop.port, upgrade())

@@ -128,6 +128,15 @@ export function createUpgrader(options: UpgradeOptions): Upgrader {
           answered()
           resolve(fail(upstreamFailure(error)))
         })
+        let interim = 0
+        outgoing.on('information', () => {
+          interim += 1
+          if (interim <= maxInterim) return
+          answered()
+          resolve(fail(refusal('upstream.malformed', 'too many interim responses')))
+          // The answer may have come in the same packet.
+          outgoing.removeAllListeners('response').removeAllListeners('upgrade').destroy()
+        })
         outgoing.once('response', answer => {
           const upstreamMs = answered()
           const flaw = findAnswerFlaw(answer)
@@ -180,6 +189,9 @@ export function createUpgrader(options: UpgradeOptions): Upgrader {
     },
   }
 }
+
+/** Interim responses before the final one; more is an attack. */
+const maxInterim = 32
 
 /** Opens each connection as those of every other request are opened. */
 class UpstreamAgent extends HttpAgent {
