@@ -57,8 +57,8 @@ export async function startContestant(
   const load = async (seconds: number): Promise<LoadResult> => {
     const options = { connections, seconds, cpu: site.cpus.load, firstLine: sentLines }
     const result = await (setup.load.isGrpc === true ? runH2load : runWrk)(setup.load, options)
-    // What was under way at the end was sent, but not counted. Where lines may come again nothing must be left out.
-    sentLines += result.requests + (setup.newLines === undefined ? 0 : connections)
+    // What was under way at the end was sent, but not counted. Where memory is filled, none must be left out.
+    sentLines += result.requests + (setup.fill === undefined ? connections : 0)
     if (setup.newLines !== undefined && sentLines > setup.newLines)
       throw new Error(`${setup.newLines} tokens were too few: some came twice`)
     return result
