@@ -1,4 +1,3 @@
-import { Recent } from '../base/recent.ts'
 import { isJsonObject } from '../base/strict-json.ts'
 
 /**
@@ -18,23 +17,10 @@ const nobody: readonly string[] = Object.freeze([])
 /** The subjects of a chain, current actor first. */
 export function actorSubjects(actor: Actor | undefined): readonly string[] {
   if (actor === undefined) return nobody
-  if (actor.actor === undefined) return soleSubject(actor.subject)
   const subjects: string[] = []
   for (let current: Actor | undefined = actor; current !== undefined; current = current.actor)
     subjects.push(current.subject)
   return subjects
-}
-
-/** Tokens by the thousand name the same actor, and no other: one list serves them all. */
-const soleSubjects = new Recent<string, readonly string[]>(256)
-
-function soleSubject(subject: string): readonly string[] {
-  let list = soleSubjects.get(subject)
-  if (list === undefined) {
-    list = Object.freeze([subject])
-    soleSubjects.set(subject, list)
-  }
-  return list
 }
 
 /** An `act` claim as it names a chain in a record: nothing but subjects. */
