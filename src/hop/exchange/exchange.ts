@@ -47,9 +47,7 @@ const maxEvictions = 10_000
 /** Builds the stage. */
 export function createExchange(dependencies: ExchangeDependencies): Exchange {
   const { cache, exchanger, context, timeoutMs, negativeSeconds, clock } = dependencies
-  /** Those of one context: very many are held, and it seldom becomes another. */
-  let keys = new WeakMap<TokenRequest, CacheKey>()
-  let keysContext: CacheKeyContext | undefined
+  const keys = new WeakMap<TokenRequest, { readonly key: CacheKey; readonly context: CacheKeyContext }>()
   const flights = new SingleFlight<Result<Exchanged, Refusal>>()
   const negatives = new NegativeAnswers(negativeSeconds)
   const evictedAtMs = new LruMap<number>({ maxEntries: maxEvictions })
@@ -57,14 +55,10 @@ export function createExchange(dependencies: ExchangeDependencies): Exchange {
   /** Requests are made once per token and route, so the digest is computed once for many hops. */
   const keyOf = (request: TokenRequest): CacheKey => {
     const current = context()
-    if (current !== keysContext) {
-      keys = new WeakMap()
-      keysContext = current
-    }
     const known = keys.get(request)
-    if (known !== undefined) return known
+    if (known?.context === current) return known.key
     const key = request.mode === 'machine' ? machineKey(request, current) : cacheKey(request, current)
-    keys.set(request, key)
+    keys.set(request, { key, context: current })
     return key
   }
 
