@@ -24,14 +24,11 @@ export interface CallOwner {
   readonly nowMs: number
   /** Something of its response was handed over; it is to be told when that was all for now. */
   onMoved(call: Http2Call): void
-  /** Its stream is gone before the response had ended. */
-  onBroken(call: Http2Call, ending: Ending, reason: Refusal): void
+  /** Its stream is gone before the response had ended; upstream has surely not processed it, or may have. */
+  onBroken(call: Http2Call, isUnprocessed: boolean, reason: Refusal): void
   /** Its handler hears nothing more. */
   onOver(call: Http2Call): void
 }
-
-/** How a stream ended: upstream said that it never processed it, its connection was lost, or neither. */
-export type Ending = 'unprocessed' | 'lost' | 'reset'
 
 /** One request on its way: waiting for a connection, or on a stream of one. */
 export class Http2Call implements UpstreamCall, BodySink {
@@ -75,12 +72,6 @@ export class Http2Call implements UpstreamCall, BodySink {
   /** Whether it could be sent from its beginning: nothing was answered, and its body is still there. */
   get isRepeatable(): boolean {
     return !this.#isOver && !this.#hasHead && this.#kept.isWhole
-  }
-
-  /** Whether nothing of its body was handed over. */
-  get isBodyUntouched(): boolean {
-    const { body } = this.request
-    return body === undefined || body.bytes === 0
   }
 
   /** Sends it on a connection that has capacity. */
@@ -273,8 +264,7 @@ export class Http2Call implements UpstreamCall, BodySink {
     this.#stream = undefined
     this.#error = undefined
     if (!this.#isOver) {
-      const ending = session.isUnprocessed(stream) ? 'unprocessed' : session.isLost ? 'lost' : 'reset'
-      this.#owner.onBroken(this, ending, session.failure(stream, error))
+      this.#owner.onBroken(this, session.isUnprocessed(stream), session.failure(stream, error))
     }
     session.release(stream)
   }

@@ -1,6 +1,6 @@
 import { type Refusal, refusal } from '../../../model/refusal.ts'
 import type { ResponseHandler, UpstreamCall, UpstreamClient, UpstreamRequest } from '../upstream-client.ts'
-import { type CallOwner, type CallTimeouts, type Ending, Http2Call } from './http2-call.ts'
+import { type CallOwner, type CallTimeouts, Http2Call } from './http2-call.ts'
 import { Http2Session, type SessionOptions, type SessionOwner } from './http2-session.ts'
 
 export interface Http2ClientOptions extends SessionOptions, CallTimeouts {
@@ -9,18 +9,16 @@ export interface Http2ClientOptions extends SessionOptions, CallTimeouts {
 }
 
 /** Methods that may be sent again when it is not known what became of them (RFC 9110 §9.2.2). */
-const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'QUERY'])
-/** Streams that are tried for one request, by how the one before ended. */
-const maxAttempts = { unprocessed: 3, lost: 2 }
+/** What is tried for one request. */
+const maxAttempts = { streams: 3, connections: 2 }
 /** What a connection is expected to take until one has said it. */
 const usualStreams = 100
 const sweepMs = { shortest: 5, longest: 500 }
 
 /**
  * A client for one HTTP/2 upstream. Requests share a connection; another one is opened when all are full. A request that
- * upstream has surely not processed (RFC 9113 §8.7) is sent again once, whatever its method, if all of its body is still
- * here; one whose connection was lost only if it is idempotent and nothing of its body was sent. Limits of time are
- * looked after by one sweep.
+ * upstream has surely not processed (RFC 9113 §8.7) is sent again, twice at most, whatever its method, if all of its body is
+ * still here; one whose connection was lost is not: upstream may have done it. Limits of time are looked after by one sweep.
  */
 export function createHttp2Client(options: Http2ClientOptions): UpstreamClient {
   return new Http2Client(options)
@@ -82,7 +80,7 @@ class Http2Client implements UpstreamClient, SessionOwner, CallOwner {
     if (![...this.#sessions].some(({ isOpen }) => isOpen)) {
       for (const call of [...this.#waiting.keys()]) {
         call.attempts += 1
-        if (reason.code === 'upstream.timeout' || call.attempts >= maxAttempts.lost) call.fail(reason)
+        if (reason.code === 'upstream.timeout' || call.attempts >= maxAttempts.connections) call.fail(reason)
       }
       this.#openAsNeeded()
     }
@@ -100,8 +98,9 @@ class Http2Client implements UpstreamClient, SessionOwner, CallOwner {
     if (this.#moved.push(call) === 1) setImmediate(this.#settleMoved)
   }
 
-  onBroken(call: Http2Call, ending: Ending, reason: Refusal): void {
-    if (mayRepeat(call, ending)) this.#place(call)
+  onBroken(call: Http2Call, isUnprocessed: boolean, reason: Refusal): void {
+    const mayRepeat = isUnprocessed && call.isRepeatable && call.attempts < maxAttempts.streams
+    if (mayRepeat) this.#place(call)
     else call.fail(reason)
   }
 
@@ -179,9 +178,4 @@ class Http2Client implements UpstreamClient, SessionOwner, CallOwner {
     this.#stopSweeping()
     this.#closing.resolve()
   }
-}
-
-function mayRepeat(call: Http2Call, ending: Ending): boolean {
-  if (ending === 'reset' || call.attempts >= maxAttempts[ending] || !call.isRepeatable) return false
-  return ending === 'unprocessed' || (idempotent.has(call.request.method) && call.isBodyUntouched)
 }
