@@ -17,6 +17,8 @@ const nobody: readonly string[] = Object.freeze([])
 /** The subjects of a chain, current actor first. */
 export function actorSubjects(actor: Actor | undefined): readonly string[] {
   if (actor === undefined) return nobody
+  // A list that grows has room for sixteen more, and every cached token holds one.
+  if (actor.actor === undefined) return [actor.subject]
   const subjects: string[] = []
   for (let current: Actor | undefined = actor; current !== undefined; current = current.actor)
     subjects.push(current.subject)
